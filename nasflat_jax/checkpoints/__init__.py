@@ -1,0 +1,17 @@
+"""Pretrained predictors: reading, writing, and those that ship."""
+
+from nasflat_jax.checkpoints._format import Checkpoint
+from nasflat_jax.checkpoints._format import load
+from nasflat_jax.checkpoints._format import load_arrays
+from nasflat_jax.checkpoints._format import names
+from nasflat_jax.checkpoints._format import save
+from nasflat_jax.checkpoints._format import save_arrays
+
+__all__ = [
+    'Checkpoint',
+    'load',
+    'load_arrays',
+    'names',
+    'save',
+    'save_arrays',
+]

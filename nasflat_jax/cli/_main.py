@@ -1,0 +1,175 @@
+"""Runs a binary: flags, errors as one line, exit codes and progress.
+
+Every binary of this package looks like this, and runs in tests as
+`run(['program', '--flag=value'])`, as often as one likes in one process:
+
+    _FLAGS = flags.FlagValues()
+    _SPACE = flags.DEFINE_string(
+        'space', 'nasbench201', 'Search space.', flag_values=_FLAGS)
+
+    def _adapt() -> None:
+      ...  # reads _SPACE.value; raises ValueError on a person's mistake
+
+    def run(argv: Sequence[str]) -> int:
+      return _main.run('nasflat-adapt', __doc__, _adapt, _FLAGS, argv)
+
+    def main() -> None:  # the console script
+      sys.exit(run(sys.argv))
+
+The flags live in a `FlagValues` of the module, not in absl's global one, so
+modules with flags of the same name can be imported together. `absl.app.run`
+is not used: it parses the global flags only, exits with 1 on an unknown flag
+and ends the process.
+
+Exit codes: 0 success, 2 a mistake in flags or files, 130 interrupted. Another
+exception is a defect of this package and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import sys
+import textwrap
+import time
+
+from absl import flags
+
+_WIDTH = 78
+
+
+def run(
+    program: str,
+    doc: str | None,
+    body: Callable[[], None],
+    flag_values: flags.FlagValues,
+    argv: Sequence[str],
+) -> int:
+  """Parses flags, runs a binary's body and returns its exit code.
+
+  Args:
+    program: the binary's name in messages.
+    doc: the text above the flags in `--help`.
+    body: the work; reads the flags and takes no arguments.
+    flag_values: the binary's own flags. Every run starts from the defaults.
+    argv: the command line; the first entry is skipped.
+
+  Returns:
+    The exit code, see the module.
+  """
+  if any(arg in ('--help', '-help', '-h', '-?', '--helpfull') for arg in argv):
+    print(format_help(program, doc, flag_values))
+    return 0
+  for name in flag_values:
+    flag_values[name].unparse()
+  try:
+    positional = flag_values([program, *argv[1:]])[1:]
+    if positional:
+      raise ValueError(f'unexpected argument {positional[0]!r} (see --help)')
+    body()
+  except (flags.Error, ValueError) as error:
+    return _fail(program, str(error))
+  except OSError as error:
+    name = f'{error.filename}: ' if error.filename is not None else ''
+    return _fail(program, f'{name}{error.strerror or error}')
+  except KeyboardInterrupt:
+    print(f'\n{program}: interrupted', file=sys.stderr)
+    return 130
+  return 0
+
+
+def format_help(
+    program: str, doc: str | None, flag_values: flags.FlagValues
+) -> str:
+  """Lays out a binary's documentation and flags.
+
+  Args:
+    program: the binary's name.
+    doc: the text above the flags.
+    flag_values: the binary's flags, listed by name.
+
+  Returns:
+    Lines without a trailing newline.
+  """
+  lines = [f'{program}: {(doc or "").strip()}', '', 'Flags:']
+  for name in sorted(flag_values):
+    flag = flag_values[name]
+    if flag.boolean:
+      usage = f'  --[no]{name}  (default {str(flag.default).lower()})'
+    elif flag.default in (None, ''):
+      usage = f'  --{name}=...'
+    else:
+      usage = f'  --{name}=...  (default {flag.default})'
+    lines.append(usage)
+    text = flag.help
+    choices = getattr(flag.parser, 'enum_values', ())
+    if choices:
+      text += f' One of {", ".join(choices)}.'
+    lines.extend(textwrap.wrap(
+        text, _WIDTH, initial_indent=' ' * 6, subsequent_indent=' ' * 6
+    ))
+  return '\n'.join(lines)
+
+
+def _fail(program: str, message: str) -> int:
+  """Prints an error as one line and returns its exit code."""
+  print(f'{program}: error: {" ".join(message.split())}', file=sys.stderr)
+  return 2
+
+
+class Progress:
+  """Prints how far a loop has come, on stderr.
+
+  On a terminal one line is rewritten; elsewhere a line is printed for every
+  tenth of the work, so that log files stay short.
+  One call prints, for instance, `Measuring: 30/75 (4 s)`. A count that falls
+  back begins a new loop under the same label.
+  """
+
+  def __init__(self, label: str) -> None:
+    """Makes a progress line.
+
+    Args:
+      label: what is being done, e.g. `Measuring`.
+    """
+    self._label = label
+    self._start = time.monotonic()
+    self._tenths = -1
+    self._is_terminal = sys.stderr.isatty()
+
+  def __call__(self, done: int, total: int) -> None:
+    """Shows that `done` of `total` is finished.
+
+    Args:
+      done: items finished.
+      total: items there are.
+    """
+    tenths = 10 * done // max(total, 1)
+    if tenths < self._tenths:
+      self._start, self._tenths = time.monotonic(), -1
+    seconds = time.monotonic() - self._start
+    text = f'{self._label}: {done}/{total} ({seconds:.0f} s)'
+    if self._is_terminal:
+      end = '\n' if done >= total else ''
+      print(f'\r{text}\x1b[K', end=end, file=sys.stderr, flush=True)
+    elif tenths > self._tenths:
+      print(text, file=sys.stderr, flush=True)
+    self._tenths = tenths
+
+
+@contextlib.contextmanager
+def stage(label: str, seconds: dict[str, float], name: str) -> Iterator[None]:
+  """Announces a stage on stderr and notes its duration.
+
+  Args:
+    label: what is announced, e.g. `Adapting to 15 measurements`.
+    seconds: gets `seconds[name]`, the wall-clock duration.
+    name: the stage's key.
+
+  Yields:
+    Nothing.
+  """
+  print(f'{label} ...', file=sys.stderr, flush=True)
+  start = time.monotonic()
+  yield
+  seconds[name] = round(time.monotonic() - start, 3)

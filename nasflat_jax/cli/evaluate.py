@@ -1,0 +1,150 @@
+"""Judges few-shot latency methods on the published transfer tasks.
+
+Every method gets the same measurements of each target device and is judged on
+all other architectures. Prints a table and writes all rows as JSON. Rows of
+finished task and method pairs are kept in OUT.partial until the run is
+complete; --resume goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import pathlib
+import sys
+
+from absl import flags
+
+from nasflat_jax.cli import _main
+
+_FLAGS = flags.FlagValues()
+_TASKS = flags.DEFINE_string(
+    'tasks', 'all', 'Tasks such as ND,F1, or all.', flag_values=_FLAGS)
+_METHODS = flags.DEFINE_list(
+    'methods', 'flops,ridge_counts,linear_sources',
+    'Methods to judge: names of nasflat_jax.methods.', flag_values=_FLAGS)
+_NUM_SUPPORT = flags.DEFINE_list(
+    'num_support', '5,10,20', 'Measurements on each target device.',
+    flag_values=_FLAGS)
+_NUM_TRIALS = flags.DEFINE_integer(
+    'num_trials', 5, 'Repetitions with other measurements.', lower_bound=1,
+    flag_values=_FLAGS)
+_SEED = flags.DEFINE_integer(
+    'seed', 0, 'Seed of everything random.', lower_bound=0, flag_values=_FLAGS)
+_SAMPLER = flags.DEFINE_string(
+    'sampler', 'random', 'What chooses the measurements: a name of '
+    'nasflat_jax.samplers.', flag_values=_FLAGS)
+_NUM_SOURCE = flags.DEFINE_integer(
+    'num_source', 900, 'Measurements on each source device.', lower_bound=1,
+    flag_values=_FLAGS)
+_OUT = flags.DEFINE_string(
+    'out', None, 'Results file, JSON. Required.', flag_values=_FLAGS)
+_RESUME = flags.DEFINE_boolean(
+    'resume', False, 'Goes on with an interrupted run of the same settings.',
+    flag_values=_FLAGS)
+_ENCODING = flags.DEFINE_string(
+    'encoding', 'none', 'Supplementary encoding of architectures, for methods '
+    'that take one.', flag_values=_FLAGS)
+_DEVICE_REPRESENTATION = flags.DEFINE_string(
+    'device_representation', 'index', 'What tells devices apart, for methods '
+    'that learn it.', flag_values=_FLAGS)
+_CHOICES = {'encoding': ('none',), 'device_representation': ('index',)}
+
+
+def run(argv: Sequence[str]) -> int:
+  """Runs the binary; returns its exit code."""
+  return _main.run('nasflat-evaluate', __doc__, _evaluate, _FLAGS, argv)
+
+
+def main() -> None:
+  """The console script."""
+  sys.exit(run(sys.argv))
+
+
+def _evaluate() -> None:
+  out = _check_out(_OUT.value)
+  num_support = _sizes(_NUM_SUPPORT.value)
+  options = {
+      'encoding': _choice('encoding', _ENCODING.value),
+      'device_representation': _choice(
+          'device_representation', _DEVICE_REPRESENTATION.value),
+  }
+  # Deferred: they import JAX, which --help and wrong flags need not wait for.
+  from nasflat_jax import data
+  from nasflat_jax import methods
+  from nasflat_jax import partitions
+  from nasflat_jax import samplers
+  from nasflat_jax import trials
+  try:
+    tasks = partitions.parse(_TASKS.value)
+  except ValueError as error:
+    raise ValueError(f'--tasks: {error}') from error
+  chosen = {
+      name: trials.make(
+          trials.public(methods, name, flag='methods'), options)
+      for name in _distinct('methods', _METHODS.value)
+  }
+  sampler = trials.public(samplers, _SAMPLER.value, flag='sampler')
+  tables = {
+      space: data.load_latency(space)
+      for space in dict.fromkeys(task.space for task in tasks)
+  }
+  meta = trials.metadata(
+      command=_command(),
+      seed=_SEED.value,
+      data_sha256={s: data.fingerprint(t) for s, t in tables.items()},
+      settings={
+          'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
+          'sampler': _SAMPLER.value, 'num_source': _NUM_SOURCE.value, **options,
+      },
+  )
+  store = trials.Store(out, meta, resume=_RESUME.value)
+  rows = trials.run(
+      tasks, chosen, tables, seed=_SEED.value, num_support=num_support,
+      num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE.value,
+      sampler=sampler, sampler_name=_SAMPLER.value, store=store,
+      progress=lambda task, name: _main.Progress(f'{task} {name}'),
+  )
+  trials.print_summary(trials.summarize(rows))
+
+
+def _check_out(value: str | None) -> pathlib.Path:
+  if not value:
+    raise ValueError('--out is required: the JSON file to write')
+  out = pathlib.Path(value)
+  if out.is_dir() or not out.parent.is_dir():
+    raise ValueError(f'--out: {value} is a folder, or its folder is missing')
+  return out
+
+
+def _sizes(values: Sequence[str]) -> list[int]:
+  if not all(value.isdecimal() and int(value) > 0 for value in values):
+    raise ValueError(
+        f'--num_support takes whole numbers above 0, got {",".join(values)!r}')
+  return [int(value) for value in _distinct('num_support', values)]
+
+
+def _distinct(flag: str, values: Sequence[str]) -> Sequence[str]:
+  if not values or len(set(values)) < len(values):
+    given = ','.join(values)
+    raise ValueError(f'--{flag} takes distinct values, got {given!r}')
+  return values
+
+
+def _choice(flag: str, value: str) -> str:
+  choices = _CHOICES[flag]
+  if value not in choices:
+    raise ValueError(
+        f'--{flag}: unknown {value!r}; choose from {", ".join(choices)}')
+  return value
+
+
+def _command() -> str:
+  """The command line in full, defaults included, without this run's paths."""
+  lines = _FLAGS.flags_into_string().split()
+  own = ('--out=', '--resume', '--noresume')
+  return ' '.join(['nasflat-evaluate', *(
+      line for line in lines if not line.startswith(own))])
+
+
+if __name__ == '__main__':
+  main()

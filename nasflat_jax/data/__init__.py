@@ -1,0 +1,39 @@
+"""Latency tables: where they come from and how they are held.
+
+`load_latency(space)` gives the joined table of a study, `load(name)` one
+table. `prepare` downloads, verifies and converts; `nasflat-data` runs it.
+"""
+
+from nasflat_jax.data._devices import NEAR_DUPLICATES
+from nasflat_jax.data._devices import SYNTHETIC
+from nasflat_jax.data._download import BASE_URL
+from nasflat_jax.data._download import fetch
+from nasflat_jax.data._latency_table import fingerprint
+from nasflat_jax.data._latency_table import LatencyTable
+from nasflat_jax.data._manifest import select as select_sources
+from nasflat_jax.data._manifest import Source
+from nasflat_jax.data._manifest import sources
+from nasflat_jax.data._manifest import UpstreamFile
+from nasflat_jax.data._prepare import prepare
+from nasflat_jax.data._resolve import data_dir
+from nasflat_jax.data._resolve import join
+from nasflat_jax.data._resolve import load
+from nasflat_jax.data._resolve import load_latency
+
+__all__ = [
+    'BASE_URL',
+    'LatencyTable',
+    'NEAR_DUPLICATES',
+    'SYNTHETIC',
+    'Source',
+    'UpstreamFile',
+    'data_dir',
+    'fetch',
+    'fingerprint',
+    'join',
+    'load',
+    'load_latency',
+    'prepare',
+    'select_sources',
+    'sources',
+]

@@ -1,0 +1,134 @@
+"""Finds a table: the data folder first, then a mirror, else a clear error."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+
+import numpy as np
+
+from nasflat_jax.data import _convert
+from nasflat_jax.data import _manifest
+from nasflat_jax.data._latency_table import LatencyTable
+
+DATA_VARIABLE = 'NASFLAT_DATA'
+MIRROR_VARIABLE = 'NASFLAT_MIRROR'
+DOWNLOADS = 'upstream'  # sub-folder of the data folder, laid out as a mirror
+
+# Tables that a space's study joins; the first gives the order of rows.
+_STUDY = {
+    'nasbench201': ('help_nasbench201', 'eagle_nasbench201'),
+    'fbnet': ('help_fbnet',),
+    'ofa': ('help_ofa',),
+}
+
+
+def data_dir() -> pathlib.Path:
+  """The data folder: `$NASFLAT_DATA`, else the user's cache folder."""
+  if os.environ.get(DATA_VARIABLE):
+    return pathlib.Path(os.environ[DATA_VARIABLE]).expanduser()
+  cache = os.environ.get('XDG_CACHE_HOME', '')
+  # The XDG specification has relative paths ignored.
+  base = pathlib.Path(cache) if os.path.isabs(cache) else None
+  return (base or pathlib.Path.home() / '.cache') / 'nasflat_jax'
+
+
+def table_path(name: str, folder: pathlib.Path) -> pathlib.Path:
+  """Where the data folder keeps a table."""
+  return folder / f'{name}.npz'
+
+
+def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
+  """A table by its name, or from a file of one's own.
+
+  A name is looked up in the data folder (`$NASFLAT_DATA`, else the user's
+  cache folder), then converted in memory from `$NASFLAT_MIRROR` if that is
+  set. Anything that ends in `.npz` is a path.
+
+  Args:
+    name_or_path: a table's name, e.g. `help_nasbench201` (see `sources`), or
+      the path of an `.npz` written by `LatencyTable.save`.
+
+  Raises:
+    ValueError: if the name is unknown or the file is no latency table.
+    FileNotFoundError: if there is no data; names the command that gets it.
+  """
+  name = os.fspath(name_or_path)
+  if name.endswith('.npz'):
+    return LatencyTable.load(name)
+  if name not in _manifest.sources():
+    raise ValueError(
+        f'unknown table {name!r}; known: {", ".join(_manifest.sources())}, '
+        'or the path of an .npz file'
+    )
+  path = table_path(name, data_dir())
+  if path.is_file():
+    return LatencyTable.load(path)
+  mirror = os.environ.get(MIRROR_VARIABLE)
+  if mirror:
+    return _converted(name, mirror)
+  raise FileNotFoundError(
+      f'no table {path}: run nasflat-data --source={name}, or set '
+      f'${DATA_VARIABLE} to a folder that has it'
+  )
+
+
+def load_latency(space: str) -> LatencyTable:
+  """The table of a space's study, all devices joined, milliseconds.
+
+  `nasbench201`: the 40 devices of NASFLAT (27 of HELP, 13 of Eagle), sorted
+  by name as in NASFLAT, all 15,625 architectures in official order.
+  `fbnet`: HELP's 27 devices, 5,000 architectures. `ofa`: HELP's 12 devices,
+  5,000 architectures.
+
+  Args:
+    space: `nasbench201`, `fbnet` or `ofa`.
+
+  Raises:
+    ValueError: if there is no study of that space.
+    FileNotFoundError: if there is no data; names the command that gets it.
+  """
+  if space not in _STUDY:
+    raise ValueError(
+        f'no latency table for the space {space!r}; known: {", ".join(_STUDY)}'
+    )
+  first, *others = (load(name) for name in _STUDY[space])
+  for other in others:
+    first = join(first, other)
+  return first.select(sorted(first.device_names))
+
+
+def join(first: LatencyTable, second: LatencyTable) -> LatencyTable:
+  """Adds the devices of `second` to the architectures of `first`.
+
+  Architectures are matched by genotype. Those that `second` lacks become NaN;
+  those that `first` lacks are left out.
+
+  Raises:
+    ValueError: if the spaces differ or a device is in both.
+  """
+  if first.space != second.space:
+    raise ValueError(f'cannot join tables of {first.space} and {second.space}')
+  column = {row.tobytes(): i for i, row in enumerate(second.genotype)}
+  index = np.array(
+      [column.get(row.tobytes(), -1) for row in first.genotype], np.int64
+  )
+  values = np.full((len(second.devices), index.size), np.nan)
+  values[:, index >= 0] = second.values[:, index[index >= 0]]
+  return LatencyTable(
+      space=first.space,
+      source=f'{first.source}+{second.source}',
+      devices=first.devices + second.devices,
+      genotype=first.genotype,
+      values=np.concatenate([first.values, values]),
+      official_index=first.official_index,
+      reference_index=first.reference_index,
+  )
+
+
+@functools.cache
+def _converted(name: str, mirror: str) -> LatencyTable:
+  """Converts in memory, once per process."""
+  folder = _manifest.check_mirror(pathlib.Path(mirror).expanduser())
+  return _convert.convert(_manifest.sources()[name], folder)

@@ -1,0 +1,102 @@
+"""What a few-shot latency method is, and all that it is allowed to see.
+
+A method turns source tables and a target's support rows into scores for every
+architecture. The target's other rows are not among its arguments, so it cannot
+leak them, and it keeps no state between targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, NamedTuple
+
+import chex
+import numpy as np
+
+from nasflat_jax import types
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+  """One transfer task, without anything measured on a target. Host only.
+
+  Attributes:
+    space: the search space.
+    genotype: `[N, G]` int32, every architecture of the table.
+    source_names: `S` names of the source devices.
+    source_latency_ms: `[S, N]` milliseconds; NaN = unmeasured.
+    source_ids: `[num_source]` int, the rows a method that samples the sources
+      may read. Reading others is allowed and has to be in its `budget`.
+    partition: the published split, or None.
+  """
+
+  space: types.SearchSpace
+  genotype: np.ndarray  # [N, G]
+  source_names: tuple[str, ...]
+  source_latency_ms: np.ndarray  # [S, N]
+  source_ids: np.ndarray  # [num_source]
+  partition: types.Partition | None = None
+
+  def __post_init__(self) -> None:
+    num = len(self.genotype)
+    wanted = (len(self.source_names), num)
+    if self.genotype.ndim != 2 or self.source_latency_ms.shape != wanted:
+      raise ValueError(
+          f'source_latency_ms must be [S, N] = {wanted}, got '
+          f'{self.source_latency_ms.shape}'
+      )
+    ids = self.source_ids
+    if ids.ndim != 1 or len(np.unique(ids)) < len(ids):
+      raise ValueError('source_ids must be [num_source] distinct rows')
+    if ids.size and not 0 <= ids.min() <= ids.max() < num:
+      raise ValueError(f'source_ids must be rows below {num}')
+
+  @property
+  def num_ops(self) -> int:
+    """Values a gene may take."""
+    return len(self.space.spec.gene_names)
+
+
+class Support(NamedTuple):
+  """What was measured on the targets: `T` (device, trial) pairs at once.
+
+  Attributes:
+    ids: `[T, n]` int32 rows of `Problem.genotype`.
+    latency_ms: `[T, n]` milliseconds.
+  """
+
+  ids: np.ndarray  # [T, n]
+  latency_ms: np.ndarray  # [T, n]
+
+
+class Scores(NamedTuple):
+  """Predictions for every architecture; higher is slower.
+
+  Attributes:
+    scores: `[T, N]` finite.
+    is_ms: True where `scores` are milliseconds, False where only their order
+      means anything.
+    lower_ms: `[T, N]` lower end of the central 90 % interval, or None.
+    upper_ms: `[T, N]` upper end of the central 90 % interval, or None.
+  """
+
+  scores: np.ndarray  # [T, N]
+  is_ms: bool
+  lower_ms: np.ndarray | None = None  # [T, N]
+  upper_ms: np.ndarray | None = None  # [T, N]
+
+
+class Method(NamedTuple):
+  """A few-shot method as pure functions.
+
+  Attributes:
+    prepare: `(key, problem) -> state`; the work on the sources, once per task.
+    predict: `(keys [T], problem, state, support) -> Scores`. Every one of the
+      `T` pairs is predicted from its own support rows and its own key.
+    budget: `(problem, num_support) -> Budget` of one target device.
+  """
+
+  prepare: Callable[[chex.PRNGKey, Problem], Any]
+  predict: Callable[[chex.PRNGKey, Problem, Any, Support], Scores]
+  budget: Callable[[Problem, int], types.Budget]

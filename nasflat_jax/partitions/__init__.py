@@ -1,0 +1,37 @@
+"""Source and target devices of the published transfer tasks."""
+
+from nasflat_jax.partitions._lookup import get
+from nasflat_jax.partitions._lookup import non_target_devices
+from nasflat_jax.partitions._lookup import parse
+from nasflat_jax.partitions._published import ALL
+from nasflat_jax.partitions._published import F1
+from nasflat_jax.partitions._published import F2
+from nasflat_jax.partitions._published import F3
+from nasflat_jax.partitions._published import F4
+from nasflat_jax.partitions._published import FA
+from nasflat_jax.partitions._published import FD
+from nasflat_jax.partitions._published import N1
+from nasflat_jax.partitions._published import N2
+from nasflat_jax.partitions._published import N3
+from nasflat_jax.partitions._published import N4
+from nasflat_jax.partitions._published import NA
+from nasflat_jax.partitions._published import ND
+
+__all__ = (
+    'ALL',
+    'F1',
+    'F2',
+    'F3',
+    'F4',
+    'FA',
+    'FD',
+    'N1',
+    'N2',
+    'N3',
+    'N4',
+    'NA',
+    'ND',
+    'get',
+    'non_target_devices',
+    'parse',
+)

@@ -1,0 +1,76 @@
+"""Splits by name, and the devices that no split judges."""
+
+from __future__ import annotations
+
+from nasflat_jax.partitions import _published
+from nasflat_jax.types import Partition
+
+
+def get(name: str) -> Partition:
+  """The published split called `name`.
+
+  Raises:
+    ValueError: there is none; the message lists the names.
+
+  Example:
+    >>> get('F1').target
+    ('eyeriss', 'fpga', 'raspi4', 'samsung_a50', 'samsung_s7')
+  """
+  for partition in _published.ALL:
+    if partition.name == name:
+      return partition
+  choices = ', '.join(partition.name for partition in _published.ALL)
+  raise ValueError(f'unknown task {name!r}; choose from {choices}, or all')
+
+
+def parse(names: str) -> tuple[Partition, ...]:
+  """The splits of a comma-separated list, or of `all`.
+
+  Raises:
+    ValueError: a name is unknown or repeated, or there is none.
+
+  Example:
+    >>> [partition.name for partition in parse('ND, F1')]
+    ['ND', 'F1']
+  """
+  if names.strip() == 'all':
+    return _published.ALL
+  split = [name.strip() for name in names.split(',') if name.strip()]
+  if not split:
+    raise ValueError('no task named; give names such as ND,F1, or all')
+  if len(set(split)) < len(split):
+    raise ValueError(f'a task is named twice in {names!r}')
+  return tuple(get(name) for name in split)
+
+
+def non_target_devices(space: str) -> tuple[str, ...]:
+  """The devices of a space that are a target in none of the twelve splits.
+
+  Design choices are made on these, so that no number on a published target
+  has been tuned on it.
+
+  Args:
+    space: the space's name, e.g. `nasbench201`.
+
+  Returns:
+    Names in alphabetical order: 21 of 40 on NAS-Bench-201, 12 of 27 on FBNet.
+
+  Raises:
+    ValueError: no split is on this space.
+
+  Example:
+    >>> non_target_devices('fbnet')[:3]
+    ('1080ti_64', '2080ti_64', 'gold_6240')
+  """
+  if space not in _published.DEVICE_NAMES:
+    choices = ', '.join(_published.DEVICE_NAMES)
+    raise ValueError(f'no task on space {space!r}; choose from {choices}')
+  targets = {
+      name
+      for partition in _published.ALL
+      if partition.space == space
+      for name in partition.target
+  }
+  return tuple(
+      name for name in _published.DEVICE_NAMES[space] if name not in targets
+  )

@@ -1,0 +1,31 @@
+"""Files a person reads and writes: measurements, predictions, summaries."""
+
+from nasflat_jax.reports._folder import Evaluation
+from nasflat_jax.reports._folder import write_folder
+from nasflat_jax.reports._frontier import fastest_per_flops
+from nasflat_jax.reports._frontier import format_table
+from nasflat_jax.reports._frontier import FrontierRow
+from nasflat_jax.reports._measurements import MeasurementFile
+from nasflat_jax.reports._measurements import read_architectures
+from nasflat_jax.reports._measurements import read_measurements
+from nasflat_jax.reports._plot import plot_latency
+from nasflat_jax.reports._results import atomic_path
+from nasflat_jax.reports._results import write_measurements
+from nasflat_jax.reports._results import write_predictions
+from nasflat_jax.reports._results import write_summary
+
+__all__ = (
+    'Evaluation',
+    'FrontierRow',
+    'MeasurementFile',
+    'atomic_path',
+    'fastest_per_flops',
+    'format_table',
+    'plot_latency',
+    'read_architectures',
+    'read_measurements',
+    'write_folder',
+    'write_measurements',
+    'write_predictions',
+    'write_summary',
+)

@@ -1,0 +1,5 @@
+"""Which architectures of a pool to measure on a new device."""
+
+from nasflat_jax.samplers._random import random
+
+__all__ = ('random',)

@@ -1,0 +1,34 @@
+"""Search spaces: genotypes, graphs, strings, moves and analytic costs.
+
+A space is a constant, a `types.SearchSpace` of pure functions. Its costs come
+from the layers of the network it stands for: exact float64 for a NumPy
+genotype, float32 and jittable for a JAX one. `flops` is the count of
+NAS-Bench-Suite-Zero and NASFLAT: multiply-adds, plus 2 per output element of a
+batch normalisation, 1 per element of a ReLU and the size of the window per
+output of a pooling. Bytes are float32, with normalisation folded into its
+convolution. `op_features` of a spec are log(1 + multiply-adds) / 20,
+log(1 + parameters) / 20, log(1 + activation bytes) / 20 and kernels over
+their largest number, of each operation at each position.
+"""
+
+from nasflat_jax.spaces._codec import genotype_of
+from nasflat_jax.spaces._codec import index_of
+from nasflat_jax.spaces._fbnet import FBNET
+from nasflat_jax.spaces._namespace import get
+from nasflat_jax.spaces._namespace import names
+from nasflat_jax.spaces._nasbench201 import canonical
+from nasflat_jax.spaces._nasbench201 import isomorphism_class
+from nasflat_jax.spaces._nasbench201 import NASBENCH201
+from nasflat_jax.spaces._nasbench201_costs import live_edges
+
+__all__ = (
+    'FBNET',
+    'NASBENCH201',
+    'canonical',
+    'genotype_of',
+    'get',
+    'index_of',
+    'isomorphism_class',
+    'live_edges',
+    'names',
+)

@@ -1,0 +1,212 @@
+"""Genotypes as numbers, and the moves every space shares.
+
+A genotype of `G` genes, each one of `O` operations, is read as a base-`O`
+number whose first gene is the most significant digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import types
+
+
+def to_index(genotype: chex.Array, num_ops: int) -> jax.Array:
+  """Reads `[B, G]` genes as `[B]` int32 base-`num_ops` numbers."""
+  genotype = jnp.asarray(genotype, jnp.int32)
+  powers = num_ops ** np.arange(genotype.shape[-1])[::-1]
+  return (genotype * jnp.asarray(powers, jnp.int32)).sum(-1, dtype=jnp.int32)
+
+
+def from_index(
+    index: chex.Array, num_genes: int, num_ops: int
+) -> jax.Array:
+  """Writes `[B]` int32 numbers as `[B, G]` genes; inverse of `to_index`."""
+  powers = num_ops ** np.arange(num_genes)[::-1]
+  index = jnp.asarray(index, jnp.int32)[..., None]
+  return (index // jnp.asarray(powers, jnp.int32)) % num_ops
+
+
+def in_range(genotype: chex.Array, num_ops: int) -> jax.Array:
+  """`[B]` True where every gene of `[B, G]` names an operation."""
+  genotype = jnp.asarray(genotype)
+  return ((genotype >= 0) & (genotype < num_ops)).all(-1)
+
+
+def host_genotype(spec: types.SpaceSpec, genotype: chex.Array) -> np.ndarray:
+  """Checks a genotype on the host.
+
+  Args:
+    spec: the space's description.
+    genotype: `[B, G]` integers.
+
+  Returns:
+    `[B, G]` NumPy int32.
+
+  Raises:
+    ValueError: if the shape or a gene does not fit the space.
+  """
+  genotype = np.asarray(genotype)
+  if genotype.ndim != 2 or genotype.shape[1] != spec.num_genes:
+    raise ValueError(
+        f'{spec.name}: genotypes have shape [B, {spec.num_genes}], got '
+        f'{list(genotype.shape)}'
+    )
+  if genotype.size and not np.issubdtype(genotype.dtype, np.integer):
+    raise ValueError(
+        f'{spec.name}: genes are integers, got {genotype.dtype}'
+    )
+  num_ops = len(spec.gene_names)
+  bad = ((genotype < 0) | (genotype >= num_ops)).any(1)
+  if bad.any():
+    row = int(bad.argmax())
+    raise ValueError(
+        f'{spec.name}: row {row} has a gene outside 0..{num_ops - 1}: '
+        f'{genotype[row].tolist()}'
+    )
+  return genotype.astype(np.int32)
+
+
+def string_list(spec: types.SpaceSpec, strings: Iterable[str]) -> list[str]:
+  """The strings as a list; `ValueError` for a bare string or a non-string."""
+  if isinstance(strings, str):
+    raise ValueError(
+        f'{spec.name}: expected a list of strings, got the string {strings!r}'
+    )
+  strings = list(strings)
+  for place, string in enumerate(strings):
+    if not isinstance(string, str):
+      raise ValueError(
+          f'{spec.name}: entry {place} is not a string: {string!r}'
+      )
+  return strings
+
+
+def index_of(space: types.SearchSpace, genotype: chex.Array) -> list[int]:
+  """The exact number of each genotype, on the host, for a space of any size.
+
+  Args:
+    space: a search space.
+    genotype: `[B, G]` integers.
+
+  Returns:
+    `B` Python integers: the genes as digits of base `O`, first gene most
+    significant.
+
+  Raises:
+    ValueError: if a genotype does not fit the space.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> index_of(spaces.FBNET, [[8] * 22]) == [9 ** 22 - 1]
+    True
+  """
+  num_ops = len(space.spec.gene_names)
+  numbers = []
+  for row in host_genotype(space.spec, genotype).tolist():
+    number = 0
+    for gene in row:
+      number = number * num_ops + gene
+    numbers.append(number)
+  return numbers
+
+
+def genotype_of(
+    space: types.SearchSpace, indices: Iterable[int]
+) -> np.ndarray:
+  """The genotype of each number; inverse of `index_of`.
+
+  Args:
+    space: a search space.
+    indices: `B` integers from 0 to `O ** G - 1`.
+
+  Returns:
+    `[B, G]` NumPy int32.
+
+  Raises:
+    ValueError: if a number is outside the space.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> genotype_of(spaces.NASBENCH201, [7]).tolist()
+    [[0, 0, 0, 0, 1, 2]]
+  """
+  spec = space.spec
+  num_ops = len(spec.gene_names)
+  numbers = [int(number) for number in indices]
+  genotype = np.zeros((len(numbers), spec.num_genes), np.int32)
+  for row, number in enumerate(numbers):
+    if not 0 <= number < num_ops**spec.num_genes:
+      raise ValueError(
+          f'{spec.name}: index {number} at place {row} is outside '
+          f'0..{num_ops ** spec.num_genes - 1}'
+      )
+    for gene in reversed(range(spec.num_genes)):
+      number, genotype[row, gene] = divmod(number, num_ops)
+  return genotype
+
+
+def random(
+    key: chex.PRNGKey, n: int, *, num_genes: int, num_ops: int
+) -> jax.Array:
+  """Draws `[n, G]` genotypes, every gene uniform and independent."""
+  return jax.random.randint(key, (n, num_genes), 0, num_ops, jnp.int32)
+
+
+def mutate(
+    key: chex.PRNGKey, genotype: chex.Array, *, num_ops: int
+) -> jax.Array:
+  """Changes one gene of each row to another value, all neighbours alike."""
+  genotype = jnp.asarray(genotype, jnp.int32)
+  gene_key, shift_key = jax.random.split(key)
+  rows, num_genes = genotype.shape
+  gene = jax.random.randint(gene_key, (rows,), 0, num_genes)
+  shift = jax.random.randint(shift_key, (rows,), 1, num_ops)
+  moved = jax.nn.one_hot(gene, num_genes, dtype=jnp.int32) * shift[:, None]
+  return (genotype + moved) % num_ops
+
+
+def mutate_valid(
+    key: chex.PRNGKey,
+    genotype: chex.Array,
+    *,
+    num_ops: int,
+    is_valid: Callable[[chex.Array], jax.Array],
+) -> jax.Array:
+  """Changes one gene of each row, all *valid* neighbours alike.
+
+  Lists the `G (O - 1)` neighbours of each row, so it suits small genotypes. A
+  row without a valid neighbour stays as it is.
+  """
+  genotype = jnp.asarray(genotype, jnp.int32)
+  rows, num_genes = genotype.shape
+  gene, shift = np.divmod(np.arange(num_genes * (num_ops - 1)), num_ops - 1)
+  moves = np.eye(num_genes, dtype=np.int32)[gene] * (shift + 1)[:, None]
+  moves = jnp.asarray(moves, jnp.int32)
+  neighbours = (genotype[:, None] + moves) % num_ops  # [B, M, G]
+  valid = is_valid(neighbours.reshape(-1, num_genes)).reshape(rows, -1)
+  logits = jnp.where(valid, 0.0, -jnp.inf)
+  choice = jax.random.categorical(key, logits, axis=-1)
+  child = jnp.take_along_axis(neighbours, choice[:, None, None], 1)[:, 0]
+  return jnp.where(valid.any(-1, keepdims=True), child, genotype)
+
+
+def crossover(
+    key: chex.PRNGKey,
+    a: chex.Array,
+    b: chex.Array,
+    *,
+    is_valid: Callable[[chex.Array], jax.Array] | None = None,
+) -> jax.Array:
+  """Takes each gene from `a` or `b` alike; `a` where the child is invalid."""
+  a, b = jnp.asarray(a, jnp.int32), jnp.asarray(b, jnp.int32)
+  chex.assert_equal_shape([a, b])
+  child = jnp.where(jax.random.bernoulli(key, 0.5, a.shape), a, b)
+  if is_valid is None:
+    return child
+  return jnp.where(is_valid(child)[:, None], child, a)

@@ -1,0 +1,170 @@
+"""Pretraining on the measured tables of source devices."""
+
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import types
+
+
+@chex.dataclass(frozen=True)
+class SourceData:
+  """Measured rows of the source devices.
+
+  Attributes:
+    architectures: the `N` measured architectures, shared by all devices.
+    label: `[S, N]` float32 normalised latency, 0 where unmeasured.
+    where: `[S, N]` bool, False where unmeasured.
+  """
+
+  architectures: types.Architectures
+  label: chex.Array  # [S, N]
+  where: chex.Array  # [S, N]
+
+
+def standardise_log(
+    latency_ms: np.ndarray, where: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Standardises log latency over the last axis.
+
+  Args:
+    latency_ms: `[..., N]` milliseconds; NaN is unmeasured.
+    where: `[..., N]` rows to fit on; None fits on all measured ones. Pass the
+      support mask for a target, whose other rows must set nothing.
+
+  Returns:
+    `(label [..., N] float32, shift [...], scale [...])` with
+    `label = (log latency - shift) / scale`, 0 where unmeasured. A constant
+    device has scale 1.
+  """
+  measured = np.isfinite(latency_ms)
+  fit = measured if where is None else measured & where
+  log = np.where(measured, np.log(np.where(measured, latency_ms, 1.0)), 0.0)
+  count = np.maximum(fit.sum(-1), 1)
+  shift = np.where(fit, log, 0.0).sum(-1) / count
+  spread = np.where(fit, log - shift[..., None], 0.0)
+  scale = np.sqrt((spread**2).sum(-1) / count)
+  scale = np.where(scale > 1e-6, scale, 1.0)
+  label = np.where(measured, (log - shift[..., None]) / scale[..., None], 0.0)
+  return label.astype(np.float32), shift, scale
+
+
+def source_data(
+    space: types.SearchSpace,
+    genotype: np.ndarray,
+    latency_ms: np.ndarray,
+) -> SourceData:
+  """Packs source tables for pretraining.
+
+  Args:
+    space: the search space.
+    genotype: `[N, G]` measured architectures.
+    latency_ms: `[S, N]` milliseconds; NaN is unmeasured.
+
+  Returns:
+    `SourceData` with per-device standardised log latency.
+  """
+  label, _, _ = standardise_log(latency_ms)
+  return SourceData(
+      architectures=space.decode(jnp.asarray(genotype, jnp.int32)),
+      label=jnp.asarray(label),
+      where=jnp.asarray(np.isfinite(latency_ms)),
+  )
+
+
+def source_batch(
+    key: chex.PRNGKey,
+    data: SourceData,
+    *,
+    num_devices: int,
+    num_architectures: int,
+) -> types.Batch:
+  """Draws some devices and, for each, some architectures.
+
+  Every drawn device contributes `num_architectures` rows, so that the pairs of
+  the ranking loss, which stay within a device, are many.
+
+  Returns:
+    A `Batch` of `num_devices * num_architectures` rows.
+  """
+  device_key, row_key = jax.random.split(key)
+  total, size = data.label.shape
+  device = jax.random.choice(
+      device_key, total, (num_devices,), replace=num_devices > total
+  )
+  rows = jax.random.randint(
+      row_key, (num_devices, num_architectures), 0, size
+  )
+  index = jnp.repeat(device, num_architectures).astype(jnp.int32)
+  flat = rows.reshape(-1)
+  return types.Batch(
+      architectures=jax.tree.map(lambda x: x[flat], data.architectures),
+      devices=types.Devices(
+          index=index, reference=jnp.zeros((index.shape[0], 0))
+      ),
+      label=data.label[index, flat],
+      where=data.where[index, flat],
+  )
+
+
+def pretrain(
+    key: chex.PRNGKey,
+    algorithm: types.TransferAlgorithm,
+    data: SourceData,
+    *,
+    num_steps: int,
+    num_devices: int = 8,
+    num_architectures: int = 32,
+    chunk_steps: int = 50,
+    state: types.TransferState | None = None,
+    on_chunk: Callable[[types.TransferState, float], None] | None = None,
+) -> types.TransferState:
+  """Runs `algorithm.step` on random source batches.
+
+  Step `i` draws its batch and its dropout from `fold_in(key, i)`, so a run
+  resumed from a saved state equals an uninterrupted one.
+
+  Args:
+    key: typed PRNG key.
+    algorithm: e.g. `fine_tune(...)`.
+    data: measured rows of the sources.
+    num_steps: total steps, those of `state` included.
+    num_devices: devices per batch.
+    num_architectures: rows per device and batch.
+    chunk_steps: steps per compiled call (`lax.scan`).
+    state: a state to resume from; None initialises one.
+    on_chunk: called with the state and the mean loss after each chunk.
+
+  Returns:
+    The final state.
+  """
+  num_devices = min(num_devices, data.label.shape[0])
+
+  def draw(k):
+    return source_batch(
+        k, data, num_devices=num_devices, num_architectures=num_architectures
+    )
+
+  if state is None:
+    state = jax.jit(algorithm.init)(key, draw(key))
+
+  @jax.jit
+  def run(state, steps):
+    def body(state, i):
+      batch_key, step_key = jax.random.split(jax.random.fold_in(key, i))
+      state, info = algorithm.step(step_key, state, draw(batch_key))
+      return state, info.loss
+
+    return jax.lax.scan(body, state, steps)
+
+  done = int(state.step)
+  while done < num_steps:
+    size = min(chunk_steps, num_steps - done)
+    state, loss = run(state, jnp.arange(done, done + size))
+    done += size
+    if on_chunk is not None:
+      on_chunk(state, float(jnp.mean(loss)))
+  return state

@@ -1,0 +1,31 @@
+"""Few-shot trials: draw support, adapt, score, judge and keep the rows."""
+
+from nasflat_jax.trials._evaluate import evaluate
+from nasflat_jax.trials._judge import judge
+from nasflat_jax.trials._names import make
+from nasflat_jax.trials._names import public
+from nasflat_jax.trials._protocol import draw
+from nasflat_jax.trials._protocol import Draws
+from nasflat_jax.trials._protocol import problem
+from nasflat_jax.trials._run import run
+from nasflat_jax.trials._store import metadata
+from nasflat_jax.trials._store import Store
+from nasflat_jax.trials._summary import summarize
+from nasflat_jax.trials._table import format_summary
+from nasflat_jax.trials._table import print_summary
+
+__all__ = (
+    'Draws',
+    'Store',
+    'draw',
+    'evaluate',
+    'format_summary',
+    'judge',
+    'make',
+    'metadata',
+    'print_summary',
+    'problem',
+    'public',
+    'run',
+    'summarize',
+)

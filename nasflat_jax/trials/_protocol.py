@@ -1,0 +1,228 @@
+"""Who is asked what: source rows, support draws and the rows left to judge.
+
+A trial is a new key for the pool, the support and the adaptation. Keys are
+derived from the task, the device, the support size and the trial by name, so
+every method meets the same support, whatever else runs beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import data
+from nasflat_jax import methods
+from nasflat_jax import samplers
+from nasflat_jax import spaces
+from nasflat_jax import types
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Draws:
+  """The support of every target device and trial, and what it leaves to judge.
+
+  `T` (device, trial) pairs, devices in the task's order, trials fastest.
+
+  Attributes:
+    task: the split's name.
+    space: the space's name.
+    sampler: the sampler's name.
+    device: `T` target names.
+    trial: `T` trial numbers.
+    keys: `[T]` typed PRNG keys for the adaptation.
+    support: `[T, n]` rows and their latencies.
+    latency_ms: `[T, N]` measured latencies, NaN = unmeasured; for the judge.
+    judged: `[T, N]` True where measured and not in the support.
+  """
+
+  task: str
+  space: str
+  sampler: str
+  device: tuple[str, ...]
+  trial: tuple[int, ...]
+  keys: chex.PRNGKey  # [T]
+  support: methods.Support
+  latency_ms: np.ndarray  # [T, N]
+  judged: np.ndarray  # [T, N]
+
+  @property
+  def num_support(self) -> int:
+    """Measurements on each target device, n."""
+    return self.support.ids.shape[1]
+
+
+def problem(
+    key: chex.PRNGKey,
+    table: data.LatencyTable,
+    partition: types.Partition,
+    *,
+    num_source: int | None = None,
+) -> methods.Problem:
+  """The side of a task that methods see: everything but the targets.
+
+  Args:
+    key: the PRNG key of the whole experiment.
+    table: latencies of the partition's space.
+    partition: the source and target devices.
+    num_source: rows measured on each source device, drawn uniformly from the
+      valid architectures measured on all of them; None takes all.
+
+  Returns:
+    The problem. `source_ids` are sorted.
+
+  Raises:
+    ValueError: the table is of another space, lacks a device, is not in
+      milliseconds, or has fewer rows than `num_source`.
+  """
+  if table.space != partition.space:
+    raise ValueError(
+        f'task {partition.name} is on space {partition.space!r}, the table on '
+        f'{table.space!r}'
+    )
+  sources = table.select(partition.source)
+  for device in (*sources.devices, *table.select(partition.target).devices):
+    if device.metric != 'latency' or device.unit != 'ms':
+      raise ValueError(
+          f'{table.source}: device {device.name!r} holds {device.metric} in '
+          f'{device.unit}, not latency in ms'
+      )
+  space = spaces.get(partition.space)
+  usable = np.isfinite(sources.values).all(axis=0)
+  usable &= np.asarray(space.is_valid(table.genotype))
+  ids = np.flatnonzero(usable)
+  if num_source is not None:
+    if not 0 < num_source <= len(ids):
+      raise ValueError(
+          f'task {partition.name}: cannot take {num_source} rows per source '
+          f'device; {len(ids)} valid ones are measured on all of them'
+      )
+    key = fold(key, 'source', partition.name)
+    ids = np.sort(np.asarray(jax.random.permutation(key, ids))[:num_source])
+  return methods.Problem(
+      space=space,
+      genotype=table.genotype,
+      source_names=partition.source,
+      source_latency_ms=sources.values,
+      source_ids=ids,
+      partition=partition,
+  )
+
+
+def draw(
+    key: chex.PRNGKey,
+    problem: methods.Problem,
+    table: data.LatencyTable,
+    *,
+    num_support: int,
+    num_trials: int,
+    sampler: types.Sampler = samplers.random,
+    sampler_name: str = 'random',
+    pool_size: int | None = None,
+    features: np.ndarray | None = None,
+) -> Draws:
+  """Draws the support of every target device of a task.
+
+  Args:
+    key: the PRNG key of the whole experiment.
+    problem: the task, see `problem`.
+    table: the table it was made from.
+    num_support: measurements on each target device, n.
+    num_trials: independent repetitions.
+    sampler: chooses the support from the pool.
+    sampler_name: its name in the results.
+    pool_size: size of the random pool that the sampler chooses from; None
+      makes the pool all valid architectures measured on the target.
+    features: `[N, F]` what the sampler sees; None is the one-hot genotype.
+
+  Returns:
+    `T = devices * trials` draws.
+
+  Raises:
+    ValueError: a pool is too small, or a size is not positive.
+  """
+  partition = problem.partition
+  if partition is None:
+    raise ValueError('draw takes a problem with a partition')
+  if num_support < 1 or num_trials < 1:
+    raise ValueError(
+        'num_support and num_trials are at least 1, got '
+        f'{num_support} and {num_trials}'
+    )
+  seen = jnp.asarray(_one_hot(problem) if features is None else features)
+  valid = np.asarray(problem.space.is_valid(problem.genotype))
+  ids, keys, latency_ms = [], [], []
+  for name in partition.target:
+    row = table.row(name)
+    pool = valid & np.isfinite(row)
+    wanted = num_support if pool_size is None else max(pool_size, num_support)
+    if pool.sum() < wanted:
+      raise ValueError(
+          f'task {partition.name}: device {name!r} has {pool.sum()} valid '
+          f'measured architectures, {wanted} are needed'
+      )
+    for trial in range(num_trials):
+      pair = fold(key, partition.name, name)
+      pair = jax.random.fold_in(jax.random.fold_in(pair, num_support), trial)
+      pool_key, support_key, adapt_key = jax.random.split(pair, 3)
+      where = pool
+      if pool_size is not None:
+        chosen = samplers.random(
+            pool_key, seen, num_samples=wanted, where=jnp.asarray(pool)
+        )
+        where = np.zeros_like(pool)
+        where[np.asarray(chosen)] = True
+      ids.append(np.asarray(sampler(
+          support_key, seen, num_samples=num_support, where=jnp.asarray(where)
+      )))
+      _check_support(ids[-1], where, num_support, sampler_name)
+      keys.append(adapt_key)
+      latency_ms.append(row)
+  stacked = np.stack(ids).astype(np.int32)
+  truth = np.stack(latency_ms)
+  judged = np.isfinite(truth)
+  np.put_along_axis(judged, stacked, False, axis=1)
+  pairs = [(d, t) for d in partition.target for t in range(num_trials)]
+  return Draws(
+      task=partition.name,
+      space=partition.space,
+      sampler=sampler_name,
+      device=tuple(device for device, _ in pairs),
+      trial=tuple(trial for _, trial in pairs),
+      keys=jnp.stack(keys),
+      support=methods.Support(
+          stacked, np.take_along_axis(truth, stacked, axis=1)
+      ),
+      latency_ms=truth,
+      judged=judged,
+  )
+
+
+def fold(key: chex.PRNGKey, *names: str) -> chex.PRNGKey:
+  """A key of its own for a name; `hash` would differ between processes."""
+  for name in names:
+    key = jax.random.fold_in(key, zlib.crc32(name.encode()))
+  return key
+
+
+def _one_hot(problem: methods.Problem) -> np.ndarray:
+  hot = problem.genotype[:, :, None] == np.arange(problem.num_ops)
+  return hot.reshape(len(hot), -1).astype(np.float32)
+
+
+def _check_support(
+    ids: np.ndarray, where: np.ndarray, num_support: int, name: str
+) -> None:
+  """A sampler that repeats rows or leaves the pool spoils the comparison."""
+  num_distinct = len(np.unique(ids))
+  if ids.shape != (num_support,) or num_distinct < num_support:
+    raise ValueError(
+        f'sampler {name!r} must give {num_support} distinct rows, gave '
+        f'{num_distinct} in shape {ids.shape}'
+    )
+  if not where[ids].all():
+    raise ValueError(f'sampler {name!r} chose a row outside its pool')

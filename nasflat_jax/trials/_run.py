@@ -1,0 +1,73 @@
+"""A whole experiment: methods crossed with tasks, kept as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+
+from nasflat_jax import data
+from nasflat_jax import methods as methods_lib
+from nasflat_jax import samplers
+from nasflat_jax import types
+from nasflat_jax.trials import _evaluate
+from nasflat_jax.trials import _protocol
+from nasflat_jax.trials import _store
+
+Progress = Callable[[int, int], None]
+
+
+def run(
+    tasks: Sequence[types.Partition],
+    methods: Mapping[str, methods_lib.Method],
+    tables: Mapping[str, data.LatencyTable],
+    *,
+    seed: int,
+    num_support: Sequence[int],
+    num_trials: int,
+    store: _store.Store,
+    num_source: int | None = None,
+    sampler: types.Sampler = samplers.random,
+    sampler_name: str = 'random',
+    progress: Callable[[str, str], Progress] | None = None,
+) -> list[_evaluate.Row]:
+  """Judges every method on every task and writes the results file.
+
+  Pairs that the store already holds are not run again.
+
+  Args:
+    tasks: the splits of devices.
+    methods: methods by their names in the results.
+    tables: the latency table of each space, by the space's name.
+    seed: the seed of the experiment.
+    num_support: measurements on each target device; several sizes.
+    num_trials: independent repetitions for each size.
+    store: keeps the rows; finished at the end.
+    num_source: rows measured on each source device; None takes all.
+    sampler: chooses the support.
+    sampler_name: its name in the results.
+    progress: `(task, method) -> (done, total) -> None`.
+
+  Returns:
+    The rows, see `evaluate`.
+  """
+  key = jax.random.key(seed)
+  for task in tasks:
+    if all((task.name, name) in store.done for name in methods):
+      continue
+    table = tables[task.space]
+    problem = _protocol.problem(key, table, task, num_source=num_source)
+    draws = [
+        _protocol.draw(
+            key, problem, table, num_support=n, num_trials=num_trials,
+            sampler=sampler, sampler_name=sampler_name,
+        )
+        for n in num_support
+    ]
+    for name, method in methods.items():
+      if (task.name, name) not in store.done:
+        store.add(task.name, name, _evaluate.evaluate(
+            key, method, problem, draws, method_name=name,
+            progress=progress(task.name, name) if progress else None,
+        ))
+  return store.finish([(t.name, name) for t in tasks for name in methods])

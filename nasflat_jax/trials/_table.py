@@ -1,0 +1,72 @@
+"""Summaries for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import importlib.util
+import sys
+from typing import Any
+
+_HEADER = ('task', 'method', 'n', 'spearman', 'kendall', 'mape', 'within 10 %')
+
+
+def print_summary(entries: Sequence[Mapping[str, Any]]) -> None:
+  """Prints a table: with rich on a terminal that has it, plainly elsewhere.
+
+  Args:
+    entries: what `summarize` gave.
+  """
+  if not sys.stdout.isatty() or importlib.util.find_spec('rich') is None:
+    print(format_summary(entries))
+    return
+  # Optional, so not imported by those who pipe the table into a file.
+  from rich import console
+  from rich import table
+  shown = table.Table()
+  for i, name in enumerate(_HEADER):
+    shown.add_column(name, justify='left' if i < 2 else 'right')
+  for entry in entries:
+    shown.add_row(*_cells(entry))
+  console.Console().print(shown)
+
+
+def format_summary(entries: Sequence[Mapping[str, Any]]) -> str:
+  """Lays the entries of `summarize` out as a plain table.
+
+  Args:
+    entries: what `summarize` gave.
+
+  Returns:
+    Lines without a trailing newline.
+  """
+  lines = [_HEADER, *(_cells(entry) for entry in entries)]
+  widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
+  return '\n'.join(
+      '  '.join(
+          cell.ljust(width) if i < 2 else cell.rjust(width)
+          for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+      ).rstrip()
+      for line in lines
+  )
+
+
+def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
+  """One line of the table: task, method, n and the figures with spread."""
+  spearman = _cell(entry['spearman'])
+  if entry['spearman_std'] is not None:
+    spearman += f' ±{entry["spearman_std"]:.3f}'
+  if entry['num_degenerate']:
+    spearman += f' ({entry["num_degenerate"]} degenerate)'
+  return (
+      entry['task'],
+      entry['method'],
+      str(entry['num_support']),
+      spearman,
+      _cell(entry['kendall']),
+      _cell(entry['mape']),
+      _cell(entry['within_10pct']),
+  )
+
+
+def _cell(value: float | None) -> str:
+  return '-' if value is None else f'{value:.3f}'

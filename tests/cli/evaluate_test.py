@@ -1,0 +1,138 @@
+"""The binary, run end to end on real data and on wrong flags."""
+
+import contextlib
+import io
+import json
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from nasflat_jax import data
+from nasflat_jax import trials
+from nasflat_jax.cli import evaluate
+import real_data
+
+
+def _run(*flags):
+  """Exit code, stdout and stderr."""
+  out, err = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code = evaluate.run(['nasflat-evaluate', *flags])
+  return code, out.getvalue(), err.getvalue()
+
+
+class EvaluateTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.out = pathlib.Path(self.create_tempdir()) / 'rows.json'
+
+  def _on_real_data(self, *flags):
+    table = real_data.table('fbnet')
+    with mock.patch.object(data, 'load_latency', lambda space: table):
+      return _run(
+          '--tasks=FD', '--num_trials=2', '--num_support=10,20',
+          f'--out={self.out}', *flags,
+      )
+
+  def test_baselines_end_to_end(self):
+    flags = ('--methods=flops,ridge_counts,linear_sources', '--num_source=4000')
+    code, out, err = self._on_real_data(*flags)
+    self.assertEqual(code, 0, err)
+    written = json.loads(self.out.read_text())
+    rows = written['rows']
+    self.assertLen(rows, 3 * 2 * 2 * 3)  # methods, sizes, trials, devices
+    means = {
+        (entry['method'], entry['num_support']): entry['spearman']
+        for entry in trials.summarize(rows)
+    }
+    # Another implementation, with 4000 rows per source: .959, .806 and .966.
+    self.assertAlmostEqual(means['flops', 20], 0.960, delta=0.003)
+    self.assertBetween(means['ridge_counts', 20], 0.70, 0.90)
+    self.assertAlmostEqual(means['linear_sources', 20], 0.965, delta=0.02)
+    self.assertGreater(
+        means['linear_sources', 20], means['linear_sources', 10]
+    )
+    self.assertRegex(out, r'FD +linear_sources +20 +0\.9')
+    self.assertIn('FD linear_sources: 12/12', err)
+    meta = written['meta']
+    self.assertIn('--methods=flops,ridge_counts', meta['command'])
+    self.assertNotIn(str(self.out.parent), self.out.read_text())
+    self.assertLen(meta['data_sha256']['fbnet'], 64)
+
+    # Again with one method more: the others meet the same supports.
+    first = [row for row in rows if row['method'] == 'ridge_counts']
+    self._on_real_data(
+        '--methods=lookup_table,ridge_counts', '--num_source=4000'
+    )
+    again = json.loads(self.out.read_text())['rows']
+    strip = lambda rs: [{**row, 'adapt_seconds': 0} for row in rs]
+    self.assertEqual(strip(again[12:]), strip(first))
+
+  def test_interrupt_and_resume(self):
+    calls = []
+    evaluate_one = trials._run._evaluate.evaluate
+
+    def interrupt(*args, **kwargs):
+      calls.append(kwargs['method_name'])
+      if len(calls) == 2:
+        raise KeyboardInterrupt
+      return evaluate_one(*args, **kwargs)
+
+    flags = ('--methods=flops,ridge_counts',)
+    with mock.patch.object(trials._run._evaluate, 'evaluate', interrupt):
+      code, _, err = self._on_real_data(*flags)
+      self.assertEqual(code, 130)
+      self.assertIn('interrupted', err)
+      self.assertFalse(self.out.exists())
+      code, _, err = self._on_real_data('--resume', '--seed=1', *flags)
+      self.assertEqual(code, 2)
+      self.assertIn('has seed 0, this run has 1', err)
+      code, _, err = self._on_real_data('--resume', *flags)
+    self.assertEqual(code, 0, err)
+    self.assertEqual(calls, ['flops', 'ridge_counts', 'ridge_counts'])
+    self.assertLen(json.loads(self.out.read_text())['rows'], 24)
+
+  @parameterized.parameters(
+      ('--tasks=ND,XX', "--tasks: unknown task 'XX'; choose from ND, N1"),
+      ('--methods=magic', "--methods: unknown 'magic'; choose from best"),
+      ('--methods=Problem', "--methods: unknown 'Problem'"),
+      ('--methods=flops,flops', '--methods takes distinct values'),
+      ('--sampler=magic', "--sampler: unknown 'magic'; choose from"),
+      ('--encoding=magic', "--encoding: unknown 'magic'; choose from none"),
+      ('--device_representation=magic', "unknown 'magic'; choose from index"),
+      ('--num_support=5,x', "--num_support takes whole numbers above 0"),
+      ('--num_support=0', "--num_support takes whole numbers above 0"),
+      ('--num_trials=0', 'num_trials'),
+      ('--out=/nonexistent/rows.json', '--out: /nonexistent/rows.json is'),
+      ('--out=', '--out is required'),
+      ('--what=1', 'what'),
+  )
+  def test_wrong_flags_are_one_line_and_exit_code_two(self, flag, message):
+    code, out, err = _run(f'--out={self.out}', flag)
+    self.assertEqual((code, out), (2, ''))
+    self.assertIn(message, err)
+    self.assertLen(err.splitlines(), 1)
+    self.assertEmpty(list(self.out.parent.iterdir()))
+
+  def test_help_names_every_flag_without_jax(self):
+    code = (
+        'import sys; from nasflat_jax.cli import evaluate; '
+        "evaluate.run(['nasflat-evaluate', '--help']); "
+        "sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True,
+        check=False,
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    for flag in ('tasks', 'methods', 'num_source', 'out', 'resume', 'seed'):
+      self.assertIn(f'--{flag}=' if flag != 'resume' else flag, done.stdout)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,8 @@
+"""Makes `fake_upstream` importable from the tests beside it."""
+
+import pathlib
+import sys
+
+_HERE = str(pathlib.Path(__file__).parent)
+if _HERE not in sys.path:
+  sys.path.insert(0, _HERE)

@@ -1,0 +1,78 @@
+"""Dependencies point down: the imports are read and an upward edge fails."""
+
+import ast
+import pathlib
+
+import pytest
+
+import nasflat_jax
+
+_PACKAGE = pathlib.Path(nasflat_jax.__file__).parent
+_LAYERS = {
+    'types': 0,
+    'spaces': 1,
+    'graphs': 1,
+    'losses': 1,
+    'metrics': 1,
+    'encodings': 2,
+    'data': 2,
+    'reports': 2,
+    'predictors': 3,
+    'samplers': 3,
+    'partitions': 3,
+    'transfer': 4,
+    'measure': 4,
+    'checkpoints': 4,
+    'methods': 5,
+    'trials': 6,
+    'testing': 6,
+    'cli': 7,
+}
+_FILES = sorted(_PACKAGE.rglob('*.py'))
+
+
+def _part(path: pathlib.Path) -> str:
+  return path.relative_to(_PACKAGE).parts[0].removesuffix('.py')
+
+
+def _imported_parts(tree: ast.AST) -> set[str]:
+  modules = set()
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      modules |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      modules |= {f'{node.module}.{alias.name}' for alias in node.names}
+  split = (m.split('.') for m in modules)
+  return {m[1] for m in split if m[0] == 'nasflat_jax' and len(m) > 1}
+
+
+@pytest.mark.parametrize('path', _FILES, ids=lambda p: str(p.stem))
+def test_imports_point_down(path):
+  part = _part(path)
+  if part == '__init__':
+    return
+  assert part in _LAYERS, f'{path}: give {part!r} a layer'
+  for other in _imported_parts(ast.parse(path.read_text())):
+    assert other == part or _LAYERS[other] < _LAYERS[part], (
+        f'{path} ({part}, layer {_LAYERS[part]}) imports {other}'
+        f' (layer {_LAYERS[other]})'
+    )
+
+
+def test_only_one_file_imports_jraph():
+  users = [
+      path.relative_to(_PACKAGE).as_posix()
+      for path in _FILES
+      if 'jraph' in {
+          alias.name.split('.')[0]
+          for node in ast.walk(ast.parse(path.read_text()))
+          if isinstance(node, ast.Import)
+          for alias in node.names
+      }
+  ]
+  assert users == ['graphs/_message_passing.py']
+
+
+@pytest.mark.parametrize('path', _FILES, ids=lambda p: str(p.stem))
+def test_modules_are_short(path):
+  assert len(path.read_text().splitlines()) <= 400

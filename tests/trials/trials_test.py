@@ -1,0 +1,496 @@
+"""The protocol: paired supports, no leak, honest figures, rows that resume."""
+
+import dataclasses
+import json
+import pathlib
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from nasflat_jax import data
+from nasflat_jax import methods
+from nasflat_jax import samplers
+from nasflat_jax import spaces
+from nasflat_jax import trials
+from nasflat_jax import types
+
+_TASK = types.Partition(
+    name='toy', space='nasbench201', source=('a', 'b', 'c'), target=('d', 'e')
+)
+_KEYS = (
+    'task', 'space', 'device', 'method', 'sampler', 'num_support', 'budget',
+    'trial', 'spearman', 'kendall', 'mape', 'within_10pct', 'coverage_90',
+    'adapt_seconds', 'degenerate',
+)
+
+
+def _table(num=300, seed=0, **changes):
+  rng = np.random.default_rng(seed)
+  ids = rng.choice(5**6, num, replace=False)
+  genotype = spaces.genotype_of(spaces.NASBENCH201, ids.tolist())
+  hot = (genotype[:, :, None] == np.arange(5)).reshape(num, -1)
+  values = rng.uniform(0.1, 3.0, (5, 30)) @ hot.T + 1.0
+  values *= rng.lognormal(0.0, 0.05, values.shape)
+  values[3, :20] = np.nan
+  table = data.LatencyTable(
+      space='nasbench201', source='toy', genotype=genotype, values=values,
+      devices=tuple(
+          types.Device(name=name, family='gpu', processor='x')
+          for name in 'abcde'
+      ),
+  )
+  return dataclasses.replace(table, **changes)
+
+
+def _draws(table, problem, seed=0, sizes=(5, 10), num_trials=3, **kwargs):
+  return [
+      trials.draw(
+          jax.random.key(seed), problem, table, num_support=n,
+          num_trials=num_trials, **kwargs,
+      )
+      for n in sizes
+  ]
+
+
+def _method(predict, is_ms=False, **intervals):
+  """A method from `(problem, ids [n], latency_ms [n]) -> scores [N]`."""
+
+  def predict_all(keys, problem, state, support):
+    del keys, state
+    scores = np.stack([predict(problem, *pair) for pair in zip(*support)])
+    return methods.Scores(
+        scores, is_ms, **{k: f(scores) for k, f in intervals.items()}
+    )
+
+  return methods.Method(
+      prepare=lambda key, problem: None,
+      predict=predict_all,
+      budget=lambda problem, n: types.Budget(source=0, reference=0, target=n),
+  )
+
+
+class ProtocolTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.table = _table()
+    self.key = jax.random.key(0)
+    self.problem = trials.problem(self.key, self.table, _TASK, num_source=50)
+
+  def test_problem_has_no_target(self):
+    self.assertEqual(self.problem.source_names, ('a', 'b', 'c'))
+    np.testing.assert_array_equal(
+        self.problem.source_latency_ms, self.table.values[:3]
+    )
+    self.assertLen(self.problem.source_ids, 50)
+    values = self.table.values.copy()
+    values[3:] = 77.0
+    other = trials.problem(
+        self.key, dataclasses.replace(self.table, values=values), _TASK,
+        num_source=50,
+    )
+    np.testing.assert_array_equal(other.source_ids, self.problem.source_ids)
+
+  def test_source_rows_are_valid_and_measured_on_all(self):
+    values = self.table.values.copy()
+    values[1, 100:] = np.nan
+    table = dataclasses.replace(self.table, values=values)
+    problem = trials.problem(self.key, table, _TASK)
+    valid = np.asarray(spaces.NASBENCH201.is_valid(table.genotype))
+    np.testing.assert_array_equal(
+        problem.source_ids, np.flatnonzero(valid[:100])
+    )
+    with self.assertRaisesRegex(ValueError, 'cannot take 150 rows per source'):
+      trials.problem(self.key, table, _TASK, num_source=150)
+
+  def test_support_is_valid_measured_distinct_and_never_judged(self):
+    valid = np.asarray(spaces.NASBENCH201.is_valid(self.table.genotype))
+    self.assertFalse(valid.all())  # else the next check says nothing
+    for drawn in _draws(self.table, self.problem):
+      self.assertEqual(drawn.device, ('d',) * 3 + ('e',) * 3)
+      self.assertEqual(drawn.trial, (0, 1, 2) * 2)
+      for name, ids, latency_ms, truth, judged in zip(
+          drawn.device, *drawn.support, drawn.latency_ms, drawn.judged
+      ):
+        row = self.table.row(name)
+        np.testing.assert_array_equal(truth, row)
+        np.testing.assert_array_equal(latency_ms, row[ids])
+        self.assertLen(set(ids.tolist()), drawn.num_support)
+        self.assertTrue(valid[ids].all() and np.isfinite(row[ids]).all())
+        expected = np.isfinite(row)
+        expected[ids] = False
+        np.testing.assert_array_equal(judged, expected)
+
+  def test_draws_differ_by_device_size_trial_task_and_seed(self):
+    other = dataclasses.replace(_TASK, name='other')
+    problem = dataclasses.replace(self.problem, partition=other)
+    first_five = [
+        tuple(ids[:5])
+        for drawn in (
+            *_draws(self.table, self.problem),
+            *_draws(self.table, self.problem, seed=1),
+            *_draws(self.table, problem),
+        )
+        for ids in drawn.support.ids
+    ]
+    self.assertLen(first_five, 36)
+    self.assertLen(set(first_five), 36)
+
+  def test_draws_repeat_whatever_runs_beside_them(self):
+    first = _draws(self.table, self.problem)[1]
+    again = _draws(self.table, self.problem, sizes=(10,), num_trials=1)[0]
+    np.testing.assert_array_equal(
+        first.support.ids[[0, 3]], again.support.ids
+    )
+    np.testing.assert_array_equal(
+        jax.random.key_data(first.keys[jnp.array([0, 3])]),
+        jax.random.key_data(again.keys),
+    )
+
+  def test_pool_size_bounds_what_the_sampler_sees(self):
+    seen = []
+
+    def sampler(key, features, *, num_samples, where):
+      seen.append(int(where.sum()))
+      return samplers.random(
+          key, features, num_samples=num_samples, where=where
+      )
+
+    _draws(self.table, self.problem, sampler=sampler, pool_size=40)
+    self.assertEqual(seen, [40] * 12)
+
+  def test_bad_samplers_are_named(self):
+    def same(key, features, *, num_samples, where):
+      del key, features
+      return jnp.full(num_samples, int(jnp.argmax(where)))
+
+    def outside(key, features, *, num_samples, where):
+      del key, features
+      return jnp.argsort(where)[:num_samples]
+
+    with self.assertRaisesRegex(ValueError, "'odd' must give 5 distinct"):
+      _draws(self.table, self.problem, sampler=same, sampler_name='odd')
+    with self.assertRaisesRegex(ValueError, "'odd' chose a row outside"):
+      _draws(self.table, self.problem, sampler=outside, sampler_name='odd')
+
+  def test_too_small_a_pool(self):
+    with self.assertRaisesRegex(ValueError, "device 'd' has [0-9]+ valid"):
+      _draws(self.table, self.problem, sizes=(290,))
+
+  def test_tables_that_do_not_fit(self):
+    fbnet = dataclasses.replace(_TASK, space='fbnet')
+    with self.assertRaisesRegex(ValueError, "on space 'fbnet'"):
+      trials.problem(self.key, self.table, fbnet)
+    devices = (
+        *self.table.devices[:4],
+        dataclasses.replace(self.table.devices[4], unit='mJ', metric='energy'),
+    )
+    table = dataclasses.replace(self.table, devices=devices)
+    with self.assertRaisesRegex(ValueError, "'e' holds energy in mJ"):
+      trials.problem(self.key, table, _TASK)
+
+
+class EvaluateTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.table = _table()
+    self.key = jax.random.key(0)
+    self.problem = trials.problem(self.key, self.table, _TASK, num_source=50)
+    self.draws = _draws(self.table, self.problem)
+
+  def _rows(self, method):
+    return trials.evaluate(
+        self.key, method, self.problem, self.draws, method_name='m'
+    )
+
+  def test_rows(self):
+    method = methods.linear_sources()
+    rows = self._rows(method)
+    self.assertLen(rows, 12)
+    for row in rows:
+      self.assertEqual(tuple(row), _KEYS)
+      json.dumps(row, allow_nan=False)
+      self.assertEqual(
+          row['budget'],
+          {'source': 150, 'reference': 0, 'target': row['num_support']},
+      )
+      self.assertGreater(row['adapt_seconds'], 0.0)
+    again = self._rows(method)
+    for row, other in zip(rows, again):
+      row.pop('adapt_seconds'), other.pop('adapt_seconds')
+      self.assertEqual(row, other)
+
+  def test_figures_are_those_of_the_judged_rows(self):
+    # The scores give the support rows away; judged, they would lift the mean.
+    def predict(problem, ids, latency_ms):
+      scores = problem.source_latency_ms[0].copy()
+      scores[ids] = latency_ms
+      return scores
+
+    rows = self._rows(_method(predict, is_ms=True))
+    scores = self.problem.source_latency_ms[0]
+    pairs = [(d, i) for d in self.draws for i in range(len(d.device))]
+    for row, (drawn, index) in zip(rows, pairs):
+      judged = drawn.judged[index]
+      a, b = scores[judged], drawn.latency_ms[index][judged]
+      np.testing.assert_allclose(row['spearman'], stats.spearmanr(a, b)[0])
+      np.testing.assert_allclose(row['kendall'], stats.kendalltau(a, b)[0])
+      error = np.abs(a - b) / b
+      np.testing.assert_allclose(row['mape'], error.mean(), rtol=1e-5)
+      np.testing.assert_allclose(
+          row['within_10pct'], (error <= 0.1).mean(), rtol=1e-5
+      )
+      self.assertIsNone(row['coverage_90'])
+      self.assertFalse(row['degenerate'])
+
+  def test_unitless_scores_are_calibrated_on_the_support(self):
+    def monotone(problem, ids, latency_ms):
+      del ids, latency_ms
+      return 1e9 * np.log(problem.source_latency_ms[0]) + 5e9
+
+    values = self.table.values.copy()
+    values[3:] = 3.0 * values[0] ** 0.5
+    table = dataclasses.replace(self.table, values=values)
+    self.draws = _draws(table, self.problem)
+    for row in self._rows(_method(monotone)):
+      np.testing.assert_allclose(row['mape'], 0.0, atol=1e-5)
+      np.testing.assert_allclose(row['spearman'], 1.0)
+
+  def test_coverage(self):
+    truth = self.table.row('e')
+    rows = self._rows(_method(
+        lambda problem, ids, latency_ms: truth, is_ms=True,
+        lower_ms=lambda s: 0.9 * s, upper_ms=lambda s: 1.1 * s,
+    ))
+    self.assertEqual(rows[3]['device'], 'e')
+    self.assertEqual(rows[3]['coverage_90'], 1.0)
+    self.assertLess(rows[0]['coverage_90'], 1.0)
+
+  @parameterized.parameters(0.0, 3.0)
+  def test_a_constant_predictor_scores_zero(self, value):
+    constant = lambda problem, ids, ms: np.full(len(problem.genotype), value)
+    for row in self._rows(_method(constant)):
+      self.assertEqual((row['spearman'], row['kendall']), (0.0, 0.0))
+      self.assertTrue(row['degenerate'])
+
+  def test_a_constant_target_is_null(self):
+    values = self.table.values.copy()
+    values[3:] = 2.0
+    table = dataclasses.replace(self.table, values=values)
+    self.draws = _draws(table, self.problem)
+    for row in self._rows(methods.flops()):
+      self.assertIsNone(row['spearman'])
+      self.assertIsNone(row['kendall'])
+      self.assertFalse(row['degenerate'])
+
+  def test_refuses_what_is_no_prediction(self):
+    def some_nan(problem, ids, latency_ms):
+      del ids
+      return np.where(latency_ms[0] > 0, np.nan, 1.0) * problem.genotype[:, 0]
+
+    with self.assertRaisesRegex(ValueError, "not finite on device 'd', tri"):
+      self._rows(_method(some_nan))
+    with self.assertRaisesRegex(ValueError, r'gave scores \(6, 2\)'):
+      self._rows(_method(lambda problem, ids, latency_ms: np.ones(2)))
+
+  @parameterized.parameters(
+      *[n for n in methods.__all__ if n.islower() and n != 'nasflat']
+  )
+  def test_no_leak(self, name):
+    """Query rows of the targets change no prediction."""
+    method = getattr(methods, name)()
+    kept = []
+
+    def spy(keys, problem, state, support):
+      kept.append(method.predict(keys, problem, state, support))
+      return kept[-1]
+
+    supports = self.draws
+    rng = np.random.default_rng(0)
+    for change in (lambda x: x, rng.permutation, lambda x: x * np.nan):
+      values = self.table.values.copy()
+      for d in (3, 4):
+        # Rows in no support of the device are the query rows of all trials.
+        used = np.concatenate([
+            ids for drawn in supports
+            for ids, device in zip(drawn.support.ids, drawn.device)
+            if device == 'abcde'[d]
+        ])
+        query = np.setdiff1d(np.arange(300), used)
+        values[d, query] = change(values[d, query])
+      table = dataclasses.replace(self.table, values=values)
+      problem = trials.problem(self.key, table, _TASK, num_source=50)
+      for drawn in supports:
+        replayed = dataclasses.replace(
+            drawn, support=methods.Support(
+                drawn.support.ids,
+                np.stack([
+                    table.row(device)[ids]
+                    for device, ids in zip(drawn.device, drawn.support.ids)
+                ]),
+            ),
+        )
+        trials.evaluate(
+            self.key, method._replace(predict=spy), problem, [replayed],
+            method_name=name,
+        )
+    # Three versions of the table, two sizes each.
+    for i in range(2):
+      for j in (i + 2, i + 4):
+        np.testing.assert_array_equal(kept[i].scores, kept[j].scores)
+
+
+class StoreTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.path = pathlib.Path(self.create_tempdir()) / 'out.json'
+    self.table = _table()
+    self.methods = {
+        'flops': methods.flops(), 'ridge_counts': methods.ridge_counts(),
+    }
+
+  def _meta(self, seed=0):
+    return trials.metadata(
+        command='c', seed=seed, settings={'num_trials': 2},
+        data_sha256={'nasbench201': data.fingerprint(self.table)},
+    )
+
+  def _run(self, store, methods_by_name=None):
+    return trials.run(
+        [_TASK], methods_by_name or self.methods,
+        {'nasbench201': self.table}, seed=0, num_support=[5], num_trials=2,
+        num_source=50, store=store,
+    )
+
+  def test_same_support_for_every_method(self):
+    seen = {}
+
+    def watched(name, method):
+      def predict(keys, problem, state, support):
+        seen[name] = jax.random.key_data(keys), support.ids
+        return method.predict(keys, problem, state, support)
+      return method._replace(predict=predict)
+
+    self._run(
+        trials.Store(self.path, self._meta()),
+        {name: watched(name, m) for name, m in self.methods.items()},
+    )
+    for a, b in zip(seen['flops'], seen['ridge_counts']):
+      np.testing.assert_array_equal(a, b)
+
+  def test_file(self):
+    rows = self._run(trials.Store(self.path, self._meta()))
+    written = json.loads(self.path.read_text())
+    self.assertEqual(written['rows'], rows)
+    self.assertLen(rows, 8)
+    self.assertSameElements(
+        written['meta'],
+        ('command', 'seed', 'settings', 'versions', 'hardware', 'data_sha256',
+         'date'),
+    )
+    self.assertEqual([p.name for p in self.path.parent.iterdir()], ['out.json'])
+
+  def test_an_interrupted_run_resumes(self):
+    expected = self._run(trials.Store(self.path, self._meta()))
+    before = self.path.read_text()
+
+    def interrupt(*args):
+      raise KeyboardInterrupt
+
+    broken = {
+        **self.methods,
+        'ridge_counts': self.methods['ridge_counts']._replace(
+            predict=interrupt),
+    }
+    with self.assertRaises(KeyboardInterrupt):
+      self._run(trials.Store(self.path, self._meta()), broken)
+    self.assertEqual(self.path.read_text(), before)
+    partial = self.path.with_name('out.json.partial')
+    with partial.open('a') as file:
+      file.write('{"task": "toy", "meth')  # killed while writing
+    store = trials.Store(self.path, self._meta(), resume=True)
+    self.assertEqual(list(store.done), [('toy', 'flops')])
+    unused = {
+        **self.methods,
+        'flops': self.methods['flops']._replace(predict=interrupt),
+    }
+    rows = self._run(store, unused)
+    self.assertFalse(partial.exists())
+    strip = lambda rs: [{**r, 'adapt_seconds': 0} for r in rs]
+    self.assertEqual(strip(rows), strip(expected))
+
+  def test_other_settings_are_not_mixed(self):
+    trials.Store(self.path, self._meta()).add('toy', 'flops', [])
+    with self.assertRaisesRegex(ValueError, 'has seed 0, this run has 1'):
+      trials.Store(self.path, self._meta(seed=1), resume=True)
+    self.table = _table(seed=5)
+    with self.assertRaisesRegex(ValueError, 'another nasbench201 table'):
+      trials.Store(self.path, self._meta(), resume=True)
+    anew = trials.Store(self.path, self._meta(seed=1))  # without resume
+    self.assertEmpty(anew.done)
+    anew.add('toy', 'flops', [])
+    resumed = trials.Store(self.path, self._meta(seed=1), resume=True)
+    self.assertEqual(resumed.done, {('toy', 'flops'): []})
+
+  def test_a_refused_run_leaves_nothing(self):
+    with self.assertRaisesRegex(ValueError, 'cannot take 50'):
+      self.table = _table(num=40)
+      self._run(trials.Store(self.path, self._meta()))
+    self.assertEmpty(list(self.path.parent.iterdir()))
+
+  def test_a_damaged_log_is_named(self):
+    self.path.with_name('out.json.partial').write_text('[]\n')
+    with self.assertRaisesRegex(ValueError, 'out.json.partial is not a log'):
+      trials.Store(self.path, self._meta(), resume=True)
+
+
+class SummaryTest(absltest.TestCase):
+
+  def _row(self, **changes):
+    return {
+        'task': 'A', 'method': 'm', 'sampler': 's', 'num_support': 5,
+        'device': 'd', 'trial': 0, 'spearman': 0.5, 'kendall': 0.25,
+        'mape': None, 'within_10pct': 0.5, 'coverage_90': None,
+        'degenerate': False, **changes,
+    }
+
+  def test_means_and_spread(self):
+    rows = [
+        self._row(device=device, trial=trial, spearman=value)
+        for (device, trial), value in {
+            ('d', 0): 0.2, ('e', 0): 0.4, ('d', 1): 0.6, ('e', 1): 0.8,
+        }.items()
+    ]
+    (entry,) = trials.summarize(rows)
+    self.assertAlmostEqual(entry['spearman'], 0.5)
+    # Trial means .3 and .7.
+    self.assertAlmostEqual(entry['spearman_std'], np.sqrt(0.08))
+    self.assertEqual((entry['num_devices'], entry['num_trials']), (2, 2))
+    self.assertIsNone(entry['mape'])
+
+  def test_overall_is_the_mean_of_task_means(self):
+    rows = [
+        *(self._row(device=d, spearman=0.2) for d in 'abc'),
+        self._row(task='B', spearman=0.8, degenerate=True),
+        self._row(task='B', method='only_b'),
+    ]
+    entries = trials.summarize(rows)
+    self.assertEqual(
+        [(e['task'], e['method']) for e in entries],
+        [('A', 'm'), ('B', 'm'), ('B', 'only_b'), ('all', 'm')],
+    )
+    self.assertAlmostEqual(entries[-1]['spearman'], 0.5)
+    text = trials.format_summary(entries)
+    self.assertLen(text.splitlines(), 5)
+    self.assertIn('0.800 (1 degenerate)', text)
+    self.assertRegex(text.splitlines()[-1], r'^all +m +5 +0\.500')
+
+
+if __name__ == '__main__':
+  absltest.main()
