@@ -42,12 +42,15 @@ _RESUME = flags.DEFINE_boolean(
     'resume', False, 'Goes on with an interrupted run of the same settings.',
     flag_values=_FLAGS)
 _ENCODING = flags.DEFINE_string(
-    'encoding', 'none', 'Supplementary encoding of architectures, for methods '
+    'encoding', 'costs', 'Supplementary encoding of architectures, for methods '
     'that take one.', flag_values=_FLAGS)
 _DEVICE_REPRESENTATION = flags.DEFINE_string(
-    'device_representation', 'index', 'What tells devices apart, for methods '
-    'that learn it.', flag_values=_FLAGS)
-_CHOICES = {'encoding': ('none',), 'device_representation': ('index',)}
+    'device_representation', 'operation', 'Where the hardware embedding enters, '
+    'for methods that learn one.', flag_values=_FLAGS)
+_CHOICES = {
+    'encoding': ('costs', 'none'),
+    'device_representation': ('operation', 'head'),
+}
 
 
 def run(argv: Sequence[str]) -> int:

@@ -75,10 +75,10 @@ def collect(
     Chosen by measuring 20 NAS-Bench-201 networks eight times on two cores
     shared with other programs (load 3 to 4): the pairs of runs then differ by
     2 % with a rank correlation of 0.998 (least 0.994); at half the rounds by
-    3 % and 0.996. Compiled anew in the same process, two runs had 0.986 to
-    0.998. Dividing each round by the reference network's latency made the
-    agreement worse as often as better, as the reference scatters too; so drift
-    is reported and not divided out.
+    3 % and 0.996. A pair of runs that each compiled anew had 1.000; two such
+    pairs at half the rounds had 0.998 and 0.986. Dividing each round by the
+    reference network's latency made the agreement worse as often as better,
+    as the reference scatters too; so drift is reported, not divided out.
 
   Weights are random: they do not change the time. Networks with a layer in
   common share its weights, and at most `chunk_size` programs exist at once;

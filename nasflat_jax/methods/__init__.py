@@ -6,6 +6,7 @@ from nasflat_jax.methods._base import Scores
 from nasflat_jax.methods._base import Support
 from nasflat_jax.methods._flops import flops
 from nasflat_jax.methods._lookup_table import lookup_table
+from nasflat_jax.methods._nasflat import nasflat
 from nasflat_jax.methods._ridge import ridge_counts
 from nasflat_jax.methods._ridge import ridge_onehot
 from nasflat_jax.methods._sources import best_source
@@ -20,6 +21,7 @@ __all__ = (
     'flops',
     'linear_sources',
     'lookup_table',
+    'nasflat',
     'ridge_counts',
     'ridge_onehot',
 )

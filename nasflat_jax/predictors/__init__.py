@@ -3,17 +3,29 @@
 from nasflat_jax.predictors._layers import dense_graph_flow
 from nasflat_jax.predictors._layers import graph_attention
 from nasflat_jax.predictors._layers import layer_ensemble
+from nasflat_jax.predictors._linear import fit_non_negative
+from nasflat_jax.predictors._linear import fit_ridge
+from nasflat_jax.predictors._linear import LinearModel
+from nasflat_jax.predictors._linear import one_hot
+from nasflat_jax.predictors._linear import op_counts
+from nasflat_jax.predictors._linear import predict as predict_linear
 from nasflat_jax.predictors._nasflat import copy_device
 from nasflat_jax.predictors._nasflat import nasflat
 from nasflat_jax.predictors._nasflat import num_parameters
 from nasflat_jax.predictors._score import score
 
 __all__ = [
+    'LinearModel',
     'copy_device',
     'dense_graph_flow',
+    'fit_non_negative',
+    'fit_ridge',
     'graph_attention',
     'layer_ensemble',
     'nasflat',
     'num_parameters',
+    'one_hot',
+    'op_counts',
+    'predict_linear',
     'score',
 ]

@@ -1,5 +1,13 @@
 """From source devices to a target: pretraining and adaptation."""
 
+from nasflat_jax.transfer._adapt_devices import adapt_devices
+from nasflat_jax.transfer._adapt_devices import AdaptedDevices
+from nasflat_jax.transfer._adapt_devices import decoder
+from nasflat_jax.transfer._adapt_devices import Pretrained
+from nasflat_jax.transfer._device_model import adapt_device
+from nasflat_jax.transfer._device_model import choose_support
+from nasflat_jax.transfer._device_model import DeviceModel
+from nasflat_jax.transfer._device_model import leave_one_out
 from nasflat_jax.transfer._fine_tune import fine_tune
 from nasflat_jax.transfer._fine_tune import nearest_source
 from nasflat_jax.transfer._fine_tune import ranking_and_regression
@@ -8,14 +16,24 @@ from nasflat_jax.transfer._pretrain import source_batch
 from nasflat_jax.transfer._pretrain import source_data
 from nasflat_jax.transfer._pretrain import SourceData
 from nasflat_jax.transfer._pretrain import standardise_log
+from nasflat_jax.transfer._pretrain_network import pretrain_network
 
-__all__ = [
+__all__ = (
+    'AdaptedDevices',
+    'DeviceModel',
+    'Pretrained',
     'SourceData',
+    'adapt_device',
+    'adapt_devices',
+    'choose_support',
+    'decoder',
     'fine_tune',
+    'leave_one_out',
     'nearest_source',
     'pretrain',
+    'pretrain_network',
     'ranking_and_regression',
     'source_batch',
     'source_data',
     'standardise_log',
-]
+)

@@ -53,14 +53,14 @@ def standardise_log(
 
 
 def source_data(
-    space: types.SearchSpace,
+    decode: Callable[[chex.Array], types.Architectures],
     genotype: np.ndarray,
     latency_ms: np.ndarray,
 ) -> SourceData:
   """Packs source tables for pretraining.
 
   Args:
-    space: the search space.
+    decode: `genotype [N, G] -> Architectures`, the space's or `decoder(...)`.
     genotype: `[N, G]` measured architectures.
     latency_ms: `[S, N]` milliseconds; NaN is unmeasured.
 
@@ -69,7 +69,7 @@ def source_data(
   """
   label, _, _ = standardise_log(latency_ms)
   return SourceData(
-      architectures=space.decode(jnp.asarray(genotype, jnp.int32)),
+      architectures=decode(jnp.asarray(genotype, jnp.int32)),
       label=jnp.asarray(label),
       where=jnp.asarray(np.isfinite(latency_ms)),
   )
@@ -116,8 +116,8 @@ def pretrain(
     data: SourceData,
     *,
     num_steps: int,
-    num_devices: int = 8,
-    num_architectures: int = 32,
+    num_devices: int = 5,
+    num_architectures: int = 48,
     chunk_steps: int = 50,
     state: types.TransferState | None = None,
     on_chunk: Callable[[types.TransferState, float], None] | None = None,

@@ -1,0 +1,312 @@
+"""From a pretrained network and a few measurements to milliseconds.
+
+Two estimates are averaged, because they fail in different places:
+
+*   the fine-tuned network (NASFLAT, https://arxiv.org/abs/2403.02446), its
+    unitless score calibrated to milliseconds on the support, and
+*   a ridge regression in milliseconds on what the network predicts for every
+    source device and on the cost encoding, the penalty chosen by closed-form
+    leave-one-out error.
+"""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nasflat_jax import encodings
+from nasflat_jax import metrics
+from nasflat_jax import predictors
+from nasflat_jax import types
+from nasflat_jax.transfer import _fine_tune
+from nasflat_jax.transfer import _pretrain
+
+# (device, trial) pairs fine-tuned at once; bounds memory.
+_PAIRS = 16
+
+
+@functools.cache
+def decoder(
+    space: types.SearchSpace, encoding: str
+) -> Callable[[chex.Array], types.Architectures]:
+  """Decodes genotypes of a space and fills in their supplementary encoding.
+
+  Args:
+    space: the search space.
+    encoding: a public name of `encodings`.
+
+  Returns:
+    `genotype [B, G] -> Architectures`, jittable; the same function object for
+    the same arguments, so that it can key a cache of compiled programs.
+  """
+  encode = getattr(encodings, encoding)(space)
+
+  def decode(genotype: chex.Array) -> types.Architectures:
+    genotype = jnp.asarray(genotype, jnp.int32)
+    return space.decode(genotype).replace(encoding=encode(genotype))
+
+  return decode
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pretrained:
+  """A pretrained network and how it is adapted. Static but for `params`.
+
+  Attributes:
+    space: the search space.
+    predictor: the pair; its hardware table has `num_sources + 1` rows.
+    params: pretrained parameters.
+    num_sources: source devices S.
+    encoding: name in `encodings` of the supplementary encoding.
+    adapt_steps: fine-tuning updates.
+    learning_rate: initial rate of AdamW, decayed by a cosine.
+    parts: which estimates enter: `fine_tune`, `head`, or both.
+  """
+
+  space: types.SearchSpace
+  predictor: types.Predictor
+  params: Any
+  num_sources: int
+  encoding: str = 'costs'
+  adapt_steps: int = 100
+  learning_rate: float = 2e-3
+  parts: tuple[str, ...] = ('fine_tune', 'head')
+
+  def __post_init__(self) -> None:
+    if not self.parts or not set(self.parts) <= {'fine_tune', 'head'}:
+      raise ValueError(
+          "parts takes 'fine_tune', 'head' or both, got"
+          f' {", ".join(self.parts) or "none"}'
+      )
+
+  @classmethod
+  def from_checkpoint(
+      cls,
+      space: types.SearchSpace,
+      predictor: types.Predictor,
+      params: Any,
+      provenance: Mapping[str, Any],
+  ) -> 'Pretrained':
+    """Builds it from the three parts of a checkpoint."""
+    return cls(
+        space,
+        predictor,
+        params,
+        num_sources=len(provenance['devices']),
+        **provenance['transfer'],
+    )
+
+  @property
+  def decode(self) -> Callable[[chex.Array], types.Architectures]:
+    """`genotype [B, G] -> Architectures` with the encoding filled in."""
+    return decoder(self.space, self.encoding)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AdaptedDevices:
+  """`T` adapted (device, trial) pairs.
+
+  Attributes:
+    pretrained: what they were adapted from.
+    params: fine-tuned parameters with a leading `T` axis, or None.
+    support_scores: `[T, n]` scores of the support after fine-tuning, or None.
+    head: ridge models of `T` pairs, or None.
+    latency_ms: `[T, n]` support latencies, milliseconds.
+  """
+
+  pretrained: Pretrained
+  params: Any
+  support_scores: np.ndarray | None
+  head: predictors.LinearModel | None
+  latency_ms: np.ndarray
+
+  def predict(
+      self, genotype: np.ndarray, *, chunk_size: int = 1024
+  ) -> np.ndarray:
+    """Predicts latency.
+
+    Args:
+      genotype: `[N, G]` architectures.
+      chunk_size: architectures per pass; bounds memory.
+
+    Returns:
+      `[T, N]` milliseconds, positive.
+    """
+    pre = self.pretrained
+    estimates = []
+    if self.params is not None and self.support_scores is not None:
+      scores = np.asarray(
+          _scores(pre.predictor, pre.num_sources, pre.decode, chunk_size)(
+              self.params, jnp.asarray(genotype, jnp.int32)
+          )
+      )
+      pairs = zip(self.support_scores, self.latency_ms, scores)
+      estimates.append(
+          np.stack([metrics.calibrate(s, ms)(row) for s, ms, row in pairs])
+      )
+    if self.head is not None:
+      features = _head_features(pre, genotype, chunk_size)
+      estimates.append(predictors.predict_linear(self.head, features))
+    return _positive(
+        np.mean(estimates, axis=0),
+        0.5 * self.latency_ms.min(axis=1, keepdims=True),
+    )
+
+
+def adapt_devices(
+    keys: chex.PRNGKey,  # [T]
+    pretrained: Pretrained,
+    genotype: np.ndarray,  # [T, n, G]
+    latency_ms: np.ndarray,  # [T, n]
+) -> AdaptedDevices:
+  """Adapts a pretrained network to `T` (device, trial) pairs at once.
+
+  Each pair sees its own support and nothing else.
+
+  Args:
+    keys: `[T]` typed PRNG keys, one per pair.
+    pretrained: the network and how to adapt it.
+    genotype: `[T, n, G]` support architectures.
+    latency_ms: `[T, n]` their latencies, milliseconds, positive.
+
+  Returns:
+    The adapted pairs.
+
+  Raises:
+    ValueError: shapes that do not fit, or latencies that are not positive.
+  """
+  genotype = np.asarray(genotype, np.int32)
+  latency_ms = np.asarray(latency_ms, np.float64)
+  if genotype.ndim != 3 or latency_ms.shape != genotype.shape[:2]:
+    raise ValueError(
+        'adapt_devices takes genotype [T, n, G] and latency_ms [T, n], got'
+        f' {genotype.shape} and {latency_ms.shape}'
+    )
+  if not (np.isfinite(latency_ms).all() and (latency_ms > 0).all()):
+    raise ValueError('adapt_devices takes positive, finite latencies')
+  pairs, size, genes = genotype.shape
+  params, scores, head = None, None, None
+  if 'fine_tune' in pretrained.parts:
+    label, _, _ = _pretrain.standardise_log(latency_ms)
+    run = _fine_tune_pairs(
+        pretrained.predictor,
+        pretrained.num_sources,
+        pretrained.decode,
+        pretrained.adapt_steps,
+        pretrained.learning_rate,
+    )
+    params, scores = run(
+        keys, pretrained.params, jnp.asarray(genotype), jnp.asarray(label)
+    )
+    scores = np.asarray(scores)
+  if 'head' in pretrained.parts:
+    features = _head_features(pretrained, genotype.reshape(-1, genes), 1024)
+    head = predictors.fit_ridge(
+        features.reshape(pairs, size, -1), latency_ms
+    )
+  return AdaptedDevices(pretrained, params, scores, head, latency_ms)
+
+
+@functools.lru_cache(maxsize=16)
+def _fine_tune_pairs(predictor, num_sources, decode, adapt_steps, rate):
+  """Compiled `(keys, params, genotype, label) -> (params [T], scores)`."""
+  schedule = optax.cosine_decay_schedule(rate, adapt_steps, alpha=1e-3)
+  optimizer = optax.adamw(schedule, weight_decay=1e-5)
+  algorithm = _fine_tune.fine_tune(
+      predictor,
+      optimizer=optimizer,
+      adapt_optimizer=optimizer,
+      adapt_steps=adapt_steps,
+      num_sources=num_sources,
+  )
+
+  def one(params, key, genotype, label):
+    size = label.shape[0]
+    support = types.Batch(
+        architectures=decode(genotype),
+        devices=types.Devices(
+            index=jnp.full((size,), num_sources, jnp.int32),
+            reference=jnp.zeros((size, 0)),
+        ),
+        label=label,
+        where=jnp.ones(size, bool),
+    )
+    adapted = algorithm.adapt(key, params, support)
+    scores = predictor.apply(adapted, support.architectures, support.devices)
+    return adapted, scores
+
+  @jax.jit
+  def run(keys, params, genotype, label):
+    return jax.lax.map(
+        lambda row: one(params, *row),
+        (keys, genotype, label),
+        batch_size=min(_PAIRS, label.shape[0]),
+    )
+
+  return run
+
+
+@functools.lru_cache(maxsize=16)
+def _scores(predictor, num_sources, decode, chunk_size):
+  """Compiled `(params [T], genotype [N, G]) -> scores [T, N]` on the target."""
+
+  @jax.jit
+  def run(params, genotype):
+    architectures = decode(genotype)
+
+    def one(row):
+      return predictors.score(
+          predictor, row, architectures, num_sources, chunk_size=chunk_size
+      )
+
+    return jax.lax.map(one, params)
+
+  return run
+
+
+@functools.lru_cache(maxsize=16)
+def _source_scores(predictor, num_sources, decode, chunk_size):
+  """Compiled `(params, genotype [N, G]) -> scores [S, N]` on every source."""
+
+  @jax.jit
+  def run(params, genotype):
+    architectures = decode(genotype)
+
+    def one(device):
+      return predictors.score(
+          predictor, params, architectures, device, chunk_size=chunk_size
+      )
+
+    return jax.lax.map(one, jnp.arange(num_sources))
+
+  return run
+
+
+def _head_features(
+    pretrained: Pretrained, genotype: np.ndarray, chunk_size: int
+) -> np.ndarray:
+  """Features `[N, S + F]` of the ridge, each block of unit total variance."""
+  genotype = jnp.asarray(genotype, jnp.int32)
+  run = _source_scores(
+      pretrained.predictor,
+      pretrained.num_sources,
+      pretrained.decode,
+      chunk_size,
+  )
+  sources = np.asarray(run(pretrained.params, genotype)).T
+  encode = getattr(encodings, pretrained.encoding)(pretrained.space)
+  costs = np.asarray(encode(genotype))
+  blocks = [b / np.sqrt(b.shape[1]) for b in (sources, costs) if b.shape[1]]
+  return np.concatenate(blocks, axis=1).astype(np.float64)
+
+
+def _positive(values: np.ndarray, floor: np.ndarray) -> np.ndarray:
+  """Bends values below `floor` towards zero, keeping their order."""
+  bent = floor * np.exp(np.minimum(values, floor) / floor - 1.0)
+  return np.where(values < floor, bent, values)

@@ -1,0 +1,129 @@
+"""One device: choose what to measure, adapt, predict, judge by leaving out."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import encodings
+from nasflat_jax import samplers
+from nasflat_jax import spaces
+from nasflat_jax import types
+from nasflat_jax.transfer import _adapt_devices
+
+Checkpoint = tuple[types.Predictor, Any, Mapping[str, Any]]
+
+# Candidates the design chooses from; more changes it little.
+_POOL = 4096
+
+
+def _pretrained(checkpoint: Checkpoint) -> _adapt_devices.Pretrained:
+  space = spaces.get(checkpoint[2]['space'])
+  return _adapt_devices.Pretrained.from_checkpoint(space, *checkpoint)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DeviceModel:
+  """A predictor of one device's latency, in milliseconds."""
+
+  adapted: _adapt_devices.AdaptedDevices
+
+  def predict(
+      self, genotype: np.ndarray, *, chunk_size: int = 1024
+  ) -> types.Prediction:
+    """Predicts latency.
+
+    Args:
+      genotype: `[B, G]` architectures.
+      chunk_size: architectures per pass; bounds memory, changes no value.
+
+    Returns:
+      `Prediction` with NumPy `latency_ms [B]`; no interval.
+    """
+    latency_ms = self.adapted.predict(genotype, chunk_size=chunk_size)[0]
+    return types.Prediction(latency_ms=latency_ms)  # type: ignore[call-arg]
+
+
+def choose_support(
+    key: chex.PRNGKey, space: types.SearchSpace, num_support: int
+) -> jax.Array:
+  """Chooses what to measure on a new device: a D-optimal design.
+
+  Greedy on the cost encoding over random valid members, so it needs no
+  measurement and takes no degenerate network.
+
+  Args:
+    key: typed PRNG key.
+    space: the search space.
+    num_support: architectures to choose, n.
+
+  Returns:
+    `[n, G]` int32, distinct.
+  """
+  pool_key, design_key = jax.random.split(key)
+  pool = np.unique(np.asarray(space.random(pool_key, _POOL)), axis=0)
+  features = encodings.costs(space)(jnp.asarray(pool))
+  chosen = samplers.d_optimal(design_key, features, num_samples=num_support)
+  return jnp.asarray(pool)[chosen]
+
+
+def adapt_device(
+    key: chex.PRNGKey,
+    checkpoint: Checkpoint,
+    genotype: np.ndarray,
+    latency_ms: np.ndarray,
+) -> DeviceModel:
+  """Adapts a checkpoint to one device.
+
+  Args:
+    key: typed PRNG key.
+    checkpoint: `(predictor, params, provenance)`, see `checkpoints.load`.
+    genotype: `[n, G]` measured architectures.
+    latency_ms: `[n]` milliseconds, positive.
+
+  Returns:
+    The device's model.
+  """
+  pretrained = _pretrained(checkpoint)
+  return DeviceModel(
+      _adapt_devices.adapt_devices(
+          key[None],
+          pretrained,
+          np.asarray(genotype)[None],
+          np.asarray(latency_ms)[None],
+      )
+  )
+
+
+def leave_one_out(
+    key: chex.PRNGKey,
+    checkpoint: Checkpoint,
+    genotype: np.ndarray,
+    latency_ms: np.ndarray,
+) -> np.ndarray:
+  """Predicts each measurement from all the others.
+
+  Args:
+    key: typed PRNG key.
+    checkpoint: `(predictor, params, provenance)`.
+    genotype: `[n, G]` measured architectures, `n >= 3`.
+    latency_ms: `[n]` milliseconds.
+
+  Returns:
+    `[n]` milliseconds.
+  """
+  pretrained = _pretrained(checkpoint)
+  genotype, latency_ms = np.asarray(genotype), np.asarray(latency_ms)
+  size = len(latency_ms)
+  others = np.array([np.delete(np.arange(size), i) for i in range(size)])
+  adapted = _adapt_devices.adapt_devices(
+      jax.random.split(key, size),
+      pretrained,
+      genotype[others],
+      latency_ms[others],
+  )
+  return np.diagonal(adapted.predict(genotype)).copy()
