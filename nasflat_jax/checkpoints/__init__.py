@@ -6,12 +6,16 @@ from nasflat_jax.checkpoints._format import load_arrays
 from nasflat_jax.checkpoints._format import names
 from nasflat_jax.checkpoints._format import save
 from nasflat_jax.checkpoints._format import save_arrays
+from nasflat_jax.checkpoints._state import restore_state
+from nasflat_jax.checkpoints._state import save_state
 
 __all__ = [
     'Checkpoint',
     'load',
     'load_arrays',
     'names',
+    'restore_state',
     'save',
     'save_arrays',
+    'save_state',
 ]

@@ -107,6 +107,15 @@ class Pretrained:
     """`genotype [B, G] -> Architectures` with the encoding filled in."""
     return decoder(self.space, self.encoding)
 
+  def source_scores(
+      self, genotype: np.ndarray, *, chunk_size: int = 1024
+  ) -> np.ndarray:
+    """Scores `[S, N]` of `genotype [N, G]` on every source device."""
+    run = _source_scores(
+        self.predictor, self.num_sources, self.decode, chunk_size
+    )
+    return np.asarray(run(self.params, jnp.asarray(genotype, jnp.int32)))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AdaptedDevices:
@@ -292,16 +301,9 @@ def _head_features(
     pretrained: Pretrained, genotype: np.ndarray, chunk_size: int
 ) -> np.ndarray:
   """Features `[N, S + F]` of the ridge, each block of unit total variance."""
-  genotype = jnp.asarray(genotype, jnp.int32)
-  run = _source_scores(
-      pretrained.predictor,
-      pretrained.num_sources,
-      pretrained.decode,
-      chunk_size,
-  )
-  sources = np.asarray(run(pretrained.params, genotype)).T
+  sources = pretrained.source_scores(genotype, chunk_size=chunk_size).T
   encode = getattr(encodings, pretrained.encoding)(pretrained.space)
-  costs = np.asarray(encode(genotype))
+  costs = np.asarray(encode(jnp.asarray(genotype, jnp.int32)))
   blocks = [b / np.sqrt(b.shape[1]) for b in (sources, costs) if b.shape[1]]
   return np.concatenate(blocks, axis=1).astype(np.float64)
 

@@ -119,7 +119,7 @@ def pretrain(
     num_devices: int = 5,
     num_architectures: int = 48,
     chunk_steps: int = 50,
-    state: types.TransferState | None = None,
+    restore: Callable[[types.TransferState], types.TransferState] | None = None,
     on_chunk: Callable[[types.TransferState, float], None] | None = None,
 ) -> types.TransferState:
   """Runs `algorithm.step` on random source batches.
@@ -131,11 +131,11 @@ def pretrain(
     key: typed PRNG key.
     algorithm: e.g. `fine_tune(...)`.
     data: measured rows of the sources.
-    num_steps: total steps, those of `state` included.
+    num_steps: total steps, those before a restored state included.
     num_devices: devices per batch.
     num_architectures: rows per device and batch.
     chunk_steps: steps per compiled call (`lax.scan`).
-    state: a state to resume from; None initialises one.
+    restore: given the initial state, returns the one to start from.
     on_chunk: called with the state and the mean loss after each chunk.
 
   Returns:
@@ -148,8 +148,9 @@ def pretrain(
         k, data, num_devices=num_devices, num_architectures=num_architectures
     )
 
-  if state is None:
-    state = jax.jit(algorithm.init)(key, draw(key))
+  state = jax.jit(algorithm.init)(key, draw(key))
+  if restore is not None:
+    state = restore(state)
 
   @jax.jit
   def run(state, steps):

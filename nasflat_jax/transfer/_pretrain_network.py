@@ -29,7 +29,7 @@ def pretrain_network(
     adapt_learning_rate: float = 2e-3,
     parts: tuple[str, ...] = ('fine_tune', 'head'),
     batch: Mapping[str, int] | None = None,
-    state: types.TransferState | None = None,
+    restore: Callable[[types.TransferState], types.TransferState] | None = None,
     on_chunk: Callable[[types.TransferState, float], None] | None = None,
 ) -> _adapt_devices.Pretrained:
   """Trains one network on the measured rows of all source devices.
@@ -47,7 +47,7 @@ def pretrain_network(
     adapt_learning_rate: fine-tuning rate of the result.
     parts: estimates of the result, see `Pretrained`.
     batch: `num_devices` and `num_architectures` of a batch, see `pretrain`.
-    state: a state to resume from.
+    restore: see `pretrain`.
     on_chunk: see `pretrain`.
 
   Returns:
@@ -69,7 +69,7 @@ def pretrain_network(
       algorithm,
       data,
       num_steps=num_steps,
-      state=state,
+      restore=restore,
       on_chunk=on_chunk,
       **(batch or {}),
   )

@@ -1,0 +1,264 @@
+"""Pretrains the NASFLAT predictor on latency tables and writes a checkpoint.
+
+Example: nasflat-pretrain --space=nasbench201 --out=nasbench201.npz
+
+Needs the converted tables (nasflat-data). The state is saved to OUT.partial as
+it goes: the same command run again after an interruption, kill -9 included,
+goes on from there and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import datetime
+import pathlib
+import shlex
+import sys
+from typing import Any, TYPE_CHECKING
+
+from absl import flags
+
+from nasflat_jax.cli import _main
+
+if TYPE_CHECKING:
+  import numpy as np
+
+  from nasflat_jax import data
+  from nasflat_jax import transfer
+
+_FLAGS = flags.FlagValues()
+_SPACE = flags.DEFINE_string(
+    'space', 'nasbench201', 'Search space of the table.', flag_values=_FLAGS)
+_OUT = flags.DEFINE_string(
+    'out', None, 'Checkpoint to write, npz.', required=True,
+    flag_values=_FLAGS)
+_EXCLUDE = flags.DEFINE_list(
+    'exclude', '', 'Devices to leave out.', flag_values=_FLAGS)
+_NUM_SOURCE = flags.DEFINE_integer(
+    'num_source', 4000, 'Architectures measured on each device.',
+    lower_bound=2, flag_values=_FLAGS)
+_NUM_STEPS = flags.DEFINE_integer(
+    'num_steps', 3000, 'Optimiser steps.', lower_bound=1, flag_values=_FLAGS)
+_SAVE_EVERY = flags.DEFINE_integer(
+    'save_every', 50, 'Steps between saved states.', lower_bound=1,
+    flag_values=_FLAGS)
+_NUM_DEVICES = flags.DEFINE_integer(
+    'num_devices', 5, 'Devices in a batch.', lower_bound=1,
+    flag_values=_FLAGS)
+_NUM_ARCHITECTURES = flags.DEFINE_integer(
+    'num_architectures', 48, 'Architectures for each device of a batch.',
+    lower_bound=2, flag_values=_FLAGS)
+_LEARNING_RATE = flags.DEFINE_float(
+    'learning_rate', 1e-3, 'Initial learning rate of AdamW.', lower_bound=0.0,
+    flag_values=_FLAGS)
+_ENCODING = flags.DEFINE_enum(
+    'encoding', 'costs', ['costs', 'none'], 'Supplementary encoding.',
+    flag_values=_FLAGS)
+_DEVICE_REPRESENTATION = flags.DEFINE_enum(
+    'device_representation', 'operation', ['operation', 'head'],
+    'Where the hardware embedding enters.', flag_values=_FLAGS)
+_LAYER = flags.DEFINE_enum(
+    'layer', 'layer_ensemble',
+    ['dense_graph_flow', 'graph_attention', 'layer_ensemble'],
+    'Graph layer.', flag_values=_FLAGS)
+_ADAPT_STEPS = flags.DEFINE_integer(
+    'adapt_steps', 100, 'Fine-tuning steps on a new device.', lower_bound=1,
+    flag_values=_FLAGS)
+_ADAPT_LEARNING_RATE = flags.DEFINE_float(
+    'adapt_learning_rate', 2e-3, 'Learning rate on a new device.',
+    lower_bound=0.0, flag_values=_FLAGS)
+_SEED = flags.DEFINE_integer(
+    'seed', 0, 'Seed of rows, weights and batches.', lower_bound=0,
+    flag_values=_FLAGS)
+# Flags that say where and how often to write, not what to compute.
+_NOT_SETTINGS = ('out', 'save_every')
+
+
+def _pretrain() -> None:
+  import jax
+  import numpy as np
+  import optax
+
+  from nasflat_jax import checkpoints
+  from nasflat_jax import data
+  from nasflat_jax import predictors
+  from nasflat_jax import spaces
+  from nasflat_jax import transfer
+
+  out = pathlib.Path(_OUT.value)
+  partial = out.with_name(out.name + '.partial')
+  space = spaces.get(_SPACE.value)
+  table = _table(data.load_latency(space.spec.name))
+  settings = {
+      name: _FLAGS[name].value for name in _FLAGS if name not in _NOT_SETTINGS
+  }
+  settings['data_sha256'] = data.fingerprint(table)
+
+  key = jax.random.key(_SEED.value)
+  row_key, train_key = jax.random.split(key)
+  measured = np.isfinite(table.values).all(axis=0)
+  usable = measured & np.asarray(space.is_valid(table.genotype))
+  if _NUM_SOURCE.value > usable.sum():
+    raise ValueError(
+        f'--num_source={_NUM_SOURCE.value}: {usable.sum()} architectures are'
+        ' valid and measured on every device'
+    )
+  order = np.asarray(jax.random.permutation(row_key, np.flatnonzero(usable)))
+  rows, held_out = np.split(order, [_NUM_SOURCE.value])
+  rows = np.sort(rows)
+
+  keywords: dict[str, Any] = {
+      'num_devices': len(table.devices) + 1,
+      'layer': _LAYER.value,
+      'hardware_embedding': _DEVICE_REPRESENTATION.value,
+  }
+  bar = _main.Progress('Pretraining, steps')
+
+  def on_chunk(state, loss) -> None:
+    del loss
+    step = int(state.step)
+    checkpoints.save_state(partial, state, settings)
+    bar(step, _NUM_STEPS.value)
+
+  def restore(state):
+    if not partial.exists():
+      return state
+    state = checkpoints.restore_state(partial, state, settings)
+    print(f'Resuming {partial} at step {int(state.step)}', file=sys.stderr)
+    return state
+
+  pretrained = transfer.pretrain_network(
+      train_key,
+      space,
+      table.genotype[rows],
+      table.values[:, rows],
+      predictor=predictors.nasflat(
+          space.spec,
+          **{**keywords, 'layer': getattr(predictors, _LAYER.value)},
+      ),
+      encoding=_ENCODING.value,
+      num_steps=_NUM_STEPS.value,
+      schedule=optax.cosine_decay_schedule(
+          _LEARNING_RATE.value, _NUM_STEPS.value, alpha=1e-3
+      ),
+      adapt_steps=_ADAPT_STEPS.value,
+      adapt_learning_rate=_ADAPT_LEARNING_RATE.value,
+      batch={
+          'num_devices': _NUM_DEVICES.value,
+          'num_architectures': _NUM_ARCHITECTURES.value,
+          'chunk_steps': _SAVE_EVERY.value,
+      },
+      restore=restore,
+      on_chunk=on_chunk,
+  )
+  scores = _scores(pretrained, table, held_out)
+  checkpoints.save(
+      out,
+      pretrained.params,
+      space=space.spec.name,
+      factory='nasflat',
+      keywords=keywords,
+      provenance={
+          'devices': list(table.device_names),
+          'transfer': {
+              'encoding': pretrained.encoding,
+              'adapt_steps': pretrained.adapt_steps,
+              'learning_rate': pretrained.learning_rate,
+              'parts': list(pretrained.parts),
+          },
+          'command': _command(),
+          'data': {'sha256': settings['data_sha256'], 'source': table.source},
+          'licence': _licence(),
+          'scores': scores,
+          'versions': _versions(),
+          'date': datetime.date.today().isoformat(),
+      },
+  )
+  partial.unlink(missing_ok=True)
+  mean = scores['mean']
+  shown = 'not judged' if mean is None else f'{mean:.3f}'
+  print(
+      f'{out}: {predictors.num_parameters(pretrained.params):,} parameters,'
+      f' {len(table.devices)} devices; Spearman on {scores["num_held_out"]}'
+      f' held-out architectures, mean over devices: {shown}'
+  )
+
+
+def _table(table: data.LatencyTable) -> data.LatencyTable:
+  """The table without the devices of `--exclude`."""
+  unknown = sorted(set(_EXCLUDE.value) - set(table.device_names))
+  if unknown:
+    raise ValueError(
+        f'--exclude: no device {", ".join(unknown)} in {table.source}'
+    )
+  kept = [n for n in table.device_names if n not in set(_EXCLUDE.value)]
+  if not kept:
+    raise ValueError('--exclude: no device is left')
+  return table.select(kept)
+
+
+def _scores(
+    pretrained: transfer.Pretrained,
+    table: data.LatencyTable,
+    held_out: np.ndarray,
+) -> dict[str, Any]:
+  """Spearman of every device on up to 2,000 architectures not trained on."""
+  import numpy as np
+
+  from nasflat_jax import metrics
+
+  held_out = np.sort(held_out[:2000])
+  if len(held_out) < 3:
+    return {'num_held_out': 0, 'mean': None, 'spearman': {}}
+  predicted = pretrained.source_scores(table.genotype[held_out])
+  rho = {
+      name: round(float(metrics.spearman(row, latency)), 4)
+      for name, row, latency in zip(
+          table.device_names, predicted, table.values[:, held_out]
+      )
+  }
+  return {
+      'num_held_out': len(held_out),
+      'mean': round(float(np.mean(list(rho.values()))), 4),
+      'spearman': rho,
+  }
+
+
+def _command() -> str:
+  """The command, without the place it writes to."""
+  given = [
+      f'--{name}={_FLAGS[name].value}'
+      for name in sorted(_FLAGS)
+      if name not in _NOT_SETTINGS and name != 'exclude'
+  ]
+  if _EXCLUDE.value:
+    given.append(f'--exclude={",".join(_EXCLUDE.value)}')
+  return shlex.join(['nasflat-pretrain', *given])
+
+
+def _licence() -> str:
+  return (
+      'Apache-2.0. Trained on measurements of HELP (MIT) and, on NAS-Bench-201,'
+      ' Eagle (Apache-2.0); no measured value is contained.'
+  )
+
+
+def _versions() -> dict[str, str]:
+  from nasflat_jax.cli import _adaptation
+
+  found = _adaptation.versions()
+  return {name: found[name] for name in ('nasflat_jax', 'jax', 'numpy')}
+
+
+def run(argv: Sequence[str]) -> int:
+  """Runs the binary on a command line and returns its exit code."""
+  return _main.run('nasflat-pretrain', __doc__, _pretrain, _FLAGS, argv)
+
+
+def main() -> None:
+  """Runs the binary on the process's command line."""
+  sys.exit(run(sys.argv))
+
+
+if __name__ == '__main__':
+  main()
