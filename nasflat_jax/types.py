@@ -16,7 +16,8 @@ import chex
 import jax
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Architectures:
   """A batch of architectures of one space, as graphs.
 
@@ -39,7 +40,8 @@ class Architectures:
   encoding: chex.Array  # [B, F]
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Devices:
   """Devices aligned with a batch of architectures.
 
@@ -53,7 +55,8 @@ class Devices:
   reference: chex.Array  # [B, R]
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
   """Labelled (architecture, device) items.
 
@@ -70,7 +73,8 @@ class Batch:
   where: chex.Array  # [B]
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Costs:
   """Analytic costs of networks, or of each of their operations.
 
@@ -100,7 +104,8 @@ class Costs:
   critical_path: chex.Array
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
   """Predicted latency; a field is None where the method has none.
 
@@ -165,9 +170,9 @@ class SearchSpace(NamedTuple):
     to_string: host; `genotype [B, G] -> list` of canonical strings.
     from_string: host; strings `-> genotype [B, G]` NumPy int32; `ValueError`
       naming the string and its place.
-    index: `genotype [B, G] -> [B]` int32, the genotype read as a number; None
-      where it does not fit (see `spaces.index_of`).
-    from_index: `[B]` int32 `-> genotype [B, G]`; None where `index` is.
+    to_index: `genotype [B, G] -> [B]` int32, the genotype read as a number;
+      None where it does not fit (see `spaces.index_of`).
+    from_index: `[B]` int32 `-> genotype [B, G]`; None where `to_index` is.
   """
 
   spec: SpaceSpec
@@ -180,7 +185,7 @@ class SearchSpace(NamedTuple):
   op_costs: Callable[..., Costs]
   to_string: Callable[..., list[str]]
   from_string: Callable[..., Any]
-  index: Callable[..., jax.Array] | None = None
+  to_index: Callable[..., jax.Array] | None = None
   from_index: Callable[..., jax.Array] | None = None
 
 

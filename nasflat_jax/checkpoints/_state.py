@@ -51,7 +51,9 @@ def restore_state(
     listed = ', '.join(
         f'{n} was {saved.get(n)!r}, is {header.get(n)!r}' for n in changed
     )
-    raise ValueError(f'{path}: an unfinished run with other settings ({listed})')
+    raise ValueError(
+        f'{path}: an unfinished run with other settings ({listed})'
+    )
   leaves, structure = jax.tree.flatten(like)
   read = [tree[name] for name in sorted(tree)]
   shapes = [(x.shape, x.dtype) for x in leaves]

@@ -45,8 +45,8 @@ _ENCODING = flags.DEFINE_string(
     'encoding', 'costs', 'Supplementary encoding of architectures, for methods '
     'that take one.', flag_values=_FLAGS)
 _DEVICE_REPRESENTATION = flags.DEFINE_string(
-    'device_representation', 'operation', 'Where the hardware embedding enters, '
-    'for methods that learn one.', flag_values=_FLAGS)
+    'device_representation', 'operation', 'Where the hardware embedding '
+    'enters, for methods that learn one.', flag_values=_FLAGS)
 _CHOICES = {
     'encoding': ('costs', 'none'),
     'device_representation': ('operation', 'head'),

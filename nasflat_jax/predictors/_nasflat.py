@@ -69,7 +69,8 @@ class _OperationEmbedding(nn.Module):
       device: jax.Array | None,  # [K_d]
   ) -> jax.Array:  # [V, features (+ K_d)]
     normal = nn.initializers.normal(1.0)
-    table = self.param('table', normal, (len(self.spec.op_names), self.features))
+    num_ops = len(self.spec.op_names)
+    table = self.param('table', normal, (num_ops, self.features))
     rows = jnp.asarray(table)[ops]
     liveness = self.param(
         'liveness', nn.initializers.zeros, (2, self.features)
@@ -140,7 +141,8 @@ class _Network(nn.Module):
     edge_mask = architecture.edge_mask[cell]
     node_mask = architecture.node_mask[cell]
     width = _OP_DIM if device is not None else _OP_DIM + _DEVICE_DIM
-    operations = _OperationEmbedding(self.spec, width, name=f'operations_{cell}')(
+    embed = _OperationEmbedding(self.spec, width, name=f'operations_{cell}')
+    operations = embed(
         architecture.ops[cell], architecture.live_mask[cell], device
     )
     nodes = self._nodes(cell)
@@ -148,9 +150,10 @@ class _Network(nn.Module):
     hidden = nodes
     for depth in range(2):
       hidden = nn.relu(hidden) if depth else hidden
-      hidden = self.layer(_HIDDEN, self.passing, name=f'op_pass_{cell}_{depth}')(
-          hidden, operations, edge_mask
+      layer = self.layer(
+          _HIDDEN, self.passing, name=f'op_pass_{cell}_{depth}'
       )
+      hidden = layer(hidden, operations, edge_mask)
     feedback = _Mlp((_HIDDEN,) * 3, name=f'backward_{cell}')(hidden[-1], True)
 
     # The refinement: each operation sees the summary of the whole cell.
@@ -162,9 +165,10 @@ class _Network(nn.Module):
     hidden = nodes
     for depth in range(3):
       hidden = nn.relu(hidden) if depth else hidden
-      hidden = self.layer(_HIDDEN, self.passing, name=f'forward_{cell}_{depth}')(
-          hidden, refined, edge_mask
+      layer = self.layer(
+          _HIDDEN, self.passing, name=f'forward_{cell}_{depth}'
       )
+      hidden = layer(hidden, refined, edge_mask)
     weights = node_mask.astype(hidden.dtype).at[0].set(0.0)
     return weights @ hidden / jnp.maximum(jnp.sum(weights), 1.0)
 
@@ -242,15 +246,22 @@ def nasflat(
   def apply(params: Any, architectures, devices, *, key=None) -> jax.Array:
     chex.assert_rank([architectures.genotype, devices.index], [2, 1])
     if key is None:
-      score = lambda a, d: network.apply({'params': params}, a, d, True)
-      return jax.vmap(score)(architectures, devices.index)
-    keys = jax.random.split(key, devices.index.shape[0])
 
-    def noisy(architecture, device, k):
+      def score(architecture, device) -> Any:
+        return network.apply({'params': params}, architecture, device, True)
+
+      return jax.vmap(score)(architectures, devices.index)
+
+    def noisy(architecture, device, dropout_key) -> Any:
       return network.apply(
-          {'params': params}, architecture, device, False, rngs={'dropout': k}
+          {'params': params},
+          architecture,
+          device,
+          False,
+          rngs={'dropout': dropout_key},
       )
 
+    keys = jax.random.split(key, devices.index.shape[0])
     return jax.vmap(noisy)(architectures, devices.index, keys)
 
   return types.Predictor(init, apply)

@@ -63,7 +63,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
   ends = jnp.full((rows, 1), _NUM_OPS, jnp.int32)
   nodes = jnp.ones((rows, 1, _NUM_GENES + 2), bool)
   ops = jnp.concatenate([ends, genotype, ends + 1], axis=1)
-  return types.Architectures(  # type: ignore[call-arg]
+  return types.Architectures(
       genotype=genotype,
       ops=ops[:, None],
       edge_mask=jnp.ones((rows, 1, len(_EDGES)), bool),

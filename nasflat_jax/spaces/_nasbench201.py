@@ -83,7 +83,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
   connected = live.any(-1, keepdims=True)
   ops = jnp.concatenate([ends, genotype, ends + 1], axis=1)
   live = jnp.concatenate([connected, live, connected], axis=1)
-  return types.Architectures(  # type: ignore[call-arg]
+  return types.Architectures(
       genotype=genotype,
       ops=ops[:, None],
       edge_mask=jnp.ones((rows, 1, len(_EDGES)), bool),
@@ -267,6 +267,6 @@ NASBENCH201 = types.SearchSpace(
     op_costs=_costs.op_costs,
     to_string=to_string,
     from_string=from_string,
-    index=index,
+    to_index=index,
     from_index=from_index,
 )

@@ -49,7 +49,9 @@ def decoder(
 
   def decode(genotype: chex.Array) -> types.Architectures:
     genotype = jnp.asarray(genotype, jnp.int32)
-    return space.decode(genotype).replace(encoding=encode(genotype))
+    return dataclasses.replace(
+        space.decode(genotype), encoding=encode(genotype)
+    )
 
   return decode
 

@@ -45,7 +45,7 @@ class DeviceModel:
       `Prediction` with NumPy `latency_ms [B]`; no interval.
     """
     latency_ms = self.adapted.predict(genotype, chunk_size=chunk_size)[0]
-    return types.Prediction(latency_ms=latency_ms)  # type: ignore[call-arg]
+    return types.Prediction(latency_ms=latency_ms)
 
 
 def choose_support(

@@ -6,6 +6,7 @@ support architectures best, and fine-tune every weight on the support.
 """
 
 from collections.abc import Callable
+import dataclasses
 from typing import Any
 
 import chex
@@ -72,8 +73,8 @@ def nearest_source(
   """
 
   def correlation(device: jax.Array) -> jax.Array:
-    devices = support.devices.replace(
-        index=jnp.full_like(support.devices.index, device)
+    devices = dataclasses.replace(
+        support.devices, index=jnp.full_like(support.devices.index, device)
     )
     scores = predictor.apply(params, support.architectures, devices)
     rho = metrics.spearman(scores, support.label, where=support.where)
@@ -147,10 +148,9 @@ def fine_tune(
     if warm_start:
       rho = nearest_source(predictor, params, support, num_sources)
       params = predictors.copy_device(params, jnp.argmax(rho), num_sources)
-    rows = support.replace(
-        devices=support.devices.replace(
-            index=jnp.full_like(support.devices.index, num_sources)
-        )
+    index = jnp.full_like(support.devices.index, num_sources)
+    rows = dataclasses.replace(
+        support, devices=dataclasses.replace(support.devices, index=index)
     )
 
     def update(carry, step_key):

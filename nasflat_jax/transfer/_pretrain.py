@@ -1,6 +1,7 @@
 """Pretraining on the measured tables of source devices."""
 
 from collections.abc import Callable
+import dataclasses
 
 import chex
 import jax
@@ -10,7 +11,8 @@ import numpy as np
 from nasflat_jax import types
 
 
-@chex.dataclass(frozen=True)
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SourceData:
   """Measured rows of the source devices.
 

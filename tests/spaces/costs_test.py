@@ -182,7 +182,7 @@ def test_nasbench201_kernels_and_critical_path():
 
 
 def _index(genotype):
-  return int(NB201.index(np.array([genotype]))[0])
+  return int(NB201.to_index(np.array([genotype]))[0])
 
 
 def test_fbnet_of_skips_counted_by_hand():

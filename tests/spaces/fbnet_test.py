@@ -25,7 +25,7 @@ def test_decode_is_a_chain_of_layers():
 
 
 def test_space_is_too_large_for_an_index():
-  assert SPACE.index is None and SPACE.from_index is None
+  assert SPACE.to_index is None and SPACE.from_index is None
   assert SPACE.spec.size is None
 
 

@@ -66,11 +66,11 @@ def test_counts_of_valid_cells():
 
 
 def test_index_enumerates_the_space():
-  np.testing.assert_array_equal(SPACE.index(ALL), np.arange(15625))
+  np.testing.assert_array_equal(SPACE.to_index(ALL), np.arange(15625))
   np.testing.assert_array_equal(SPACE.from_index(np.arange(15625)), ALL)
   some = ALL[::977]
   np.testing.assert_array_equal(
-      SPACE.index(some), spaces.index_of(SPACE, some)
+      SPACE.to_index(some), spaces.index_of(SPACE, some)
   )
 
 
@@ -137,7 +137,7 @@ def test_isomorphic_cells_compute_the_same_function():
   classes = np.asarray(spaces.isomorphism_class(ALL))
   x = np.array([0.3, -0.7, 1.9])
   values = np.array([_function(genotype, x) for genotype in ALL])
-  representative = np.asarray(SPACE.index(spaces.canonical(ALL)))
+  representative = np.asarray(SPACE.to_index(spaces.canonical(ALL)))
   np.testing.assert_allclose(values, values[representative], atol=1e-12)
   np.testing.assert_array_equal(classes, classes[representative])
   # Different classes differ, but for zeros and the order of sums.
@@ -149,13 +149,13 @@ def test_canonical_is_the_first_member_and_idempotent():
   first = np.unique(
       np.asarray(spaces.isomorphism_class(ALL)), return_index=True
   )[1]
-  np.testing.assert_array_equal(np.unique(SPACE.index(canonical)), first)
+  np.testing.assert_array_equal(np.unique(SPACE.to_index(canonical)), first)
   np.testing.assert_array_equal(spaces.canonical(canonical), canonical)
-  assert (np.asarray(SPACE.index(canonical)) <= np.arange(15625)).all()
+  assert (np.asarray(SPACE.to_index(canonical)) <= np.arange(15625)).all()
 
 
 def test_random_is_uniform_over_the_valid_cells():
-  draws = np.asarray(SPACE.index(SPACE.random(jax.random.key(0), 200_000)))
+  draws = np.asarray(SPACE.to_index(SPACE.random(jax.random.key(0), 200_000)))
   counts = np.bincount(draws, minlength=15625)
   valid = np.asarray(SPACE.is_valid(ALL))
   assert counts[~valid].sum() == 0
