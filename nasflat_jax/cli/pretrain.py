@@ -67,11 +67,17 @@ _ADAPT_STEPS = flags.DEFINE_integer(
 _ADAPT_LEARNING_RATE = flags.DEFINE_float(
     'adapt_learning_rate', 2e-3, 'Learning rate on a new device.',
     lower_bound=0.0, flag_values=_FLAGS)
+_HEAD_SOURCES = flags.DEFINE_integer(
+    'head_sources', 12, 'Most distinct source devices whose predictions the '
+    'closed-form head reads.', lower_bound=1, flag_values=_FLAGS)
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of rows, weights and batches.', lower_bound=0,
     flag_values=_FLAGS)
-# Flags that say where and how often to write, not what to compute.
+# Flags that say where and how often to write, not what to compute; like
+# `head_sources`, which acts after training, they may change on resuming.
 _NOT_SETTINGS = ('out', 'save_every')
+# Architectures on which source devices are compared with each other.
+_SAMPLE = 512
 
 
 def _pretrain() -> None:
@@ -90,7 +96,9 @@ def _pretrain() -> None:
   space = spaces.get(_SPACE.value)
   table = _table(data.load_latency(space.spec.name))
   settings = {
-      name: _FLAGS[name].value for name in _FLAGS if name not in _NOT_SETTINGS
+      name: _FLAGS[name].value
+      for name in _FLAGS
+      if name not in (*_NOT_SETTINGS, 'head_sources')
   }
   settings['data_sha256'] = data.fingerprint(table)
 
@@ -151,6 +159,9 @@ def _pretrain() -> None:
       restore=restore,
       on_chunk=on_chunk,
   )
+  head_sources = transfer.distinct_sources(
+      pretrained, table.genotype[rows[:_SAMPLE]], _HEAD_SOURCES.value
+  )
   scores = _scores(pretrained, table, held_out)
   checkpoints.save(
       out,
@@ -165,6 +176,7 @@ def _pretrain() -> None:
               'adapt_steps': pretrained.adapt_steps,
               'learning_rate': pretrained.learning_rate,
               'parts': list(pretrained.parts),
+              'head_sources': list(head_sources),
           },
           'command': _command(),
           'data': {'sha256': settings['data_sha256'], 'source': table.source},

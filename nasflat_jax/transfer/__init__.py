@@ -7,6 +7,7 @@ from nasflat_jax.transfer._adapt_devices import Pretrained
 from nasflat_jax.transfer._device_model import adapt_device
 from nasflat_jax.transfer._device_model import choose_support
 from nasflat_jax.transfer._device_model import DeviceModel
+from nasflat_jax.transfer._device_model import distinct_sources
 from nasflat_jax.transfer._device_model import leave_one_out
 from nasflat_jax.transfer._fine_tune import fine_tune
 from nasflat_jax.transfer._fine_tune import nearest_source
@@ -27,6 +28,7 @@ __all__ = (
     'adapt_devices',
     'choose_support',
     'decoder',
+    'distinct_sources',
     'fine_tune',
     'leave_one_out',
     'nearest_source',

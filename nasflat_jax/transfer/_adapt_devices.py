@@ -9,7 +9,7 @@ Two estimates are averaged, because they fail in different places:
     leave-one-out error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import functools
 from typing import Any
@@ -69,6 +69,8 @@ class Pretrained:
     adapt_steps: fine-tuning updates.
     learning_rate: initial rate of AdamW, decayed by a cosine.
     parts: which estimates enter: `fine_tune`, `head`, or both.
+    head_sources: source devices whose predictions the head reads; empty takes
+      all. Many sources are near copies of each other (`distinct_sources`).
   """
 
   space: types.SearchSpace
@@ -79,6 +81,7 @@ class Pretrained:
   adapt_steps: int = 100
   learning_rate: float = 2e-3
   parts: tuple[str, ...] = ('fine_tune', 'head')
+  head_sources: tuple[int, ...] = ()
 
   def __post_init__(self) -> None:
     if not self.parts or not set(self.parts) <= {'fine_tune', 'head'}:
@@ -96,13 +99,12 @@ class Pretrained:
       provenance: Mapping[str, Any],
   ) -> 'Pretrained':
     """Builds it from the three parts of a checkpoint."""
-    return cls(
-        space,
-        predictor,
-        params,
-        num_sources=len(provenance['devices']),
-        **provenance['transfer'],
-    )
+    keywords: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in provenance['transfer'].items()
+    }
+    num_sources = len(provenance['devices'])
+    return cls(space, predictor, params, num_sources, **keywords)
 
   @property
   def decode(self) -> Callable[[chex.Array], types.Architectures]:
@@ -110,13 +112,25 @@ class Pretrained:
     return decoder(self.space, self.encoding)
 
   def source_scores(
-      self, genotype: np.ndarray, *, chunk_size: int = 1024
+      self,
+      genotype: np.ndarray,
+      *,
+      devices: Sequence[int] = (),
+      chunk_size: int = 1024,
   ) -> np.ndarray:
-    """Scores `[S, N]` of `genotype [N, G]` on every source device."""
-    run = _source_scores(
-        self.predictor, self.num_sources, self.decode, chunk_size
-    )
-    return np.asarray(run(self.params, jnp.asarray(genotype, jnp.int32)))
+    """Scores of architectures as on source devices.
+
+    Args:
+      genotype: `[N, G]` architectures.
+      devices: rows of the hardware embedding; empty takes all sources.
+      chunk_size: architectures per pass; bounds memory.
+
+    Returns:
+      `[S, N]` scores, one row per device.
+    """
+    run = _source_scores(self.predictor, self.decode, chunk_size)
+    index = jnp.asarray(devices or range(self.num_sources), jnp.int32)
+    return np.asarray(run(self.params, jnp.asarray(genotype, jnp.int32), index))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -282,11 +296,11 @@ def _scores(predictor, num_sources, decode, chunk_size):
 
 
 @functools.lru_cache(maxsize=16)
-def _source_scores(predictor, num_sources, decode, chunk_size):
-  """Compiled `(params, genotype [N, G]) -> scores [S, N]` on every source."""
+def _source_scores(predictor, decode, chunk_size):
+  """Compiled `(params, genotype [N, G], devices [S]) -> scores [S, N]`."""
 
   @jax.jit
-  def run(params, genotype):
+  def run(params, genotype, devices):
     architectures = decode(genotype)
 
     def one(device):
@@ -294,7 +308,7 @@ def _source_scores(predictor, num_sources, decode, chunk_size):
           predictor, params, architectures, device, chunk_size=chunk_size
       )
 
-    return jax.lax.map(one, jnp.arange(num_sources))
+    return jax.lax.map(one, devices)
 
   return run
 
@@ -303,7 +317,9 @@ def _head_features(
     pretrained: Pretrained, genotype: np.ndarray, chunk_size: int
 ) -> np.ndarray:
   """Features `[N, S + F]` of the ridge, each block of unit total variance."""
-  sources = pretrained.source_scores(genotype, chunk_size=chunk_size).T
+  sources = pretrained.source_scores(
+      genotype, devices=pretrained.head_sources, chunk_size=chunk_size
+  ).T
   encode = getattr(encodings, pretrained.encoding)(pretrained.space)
   costs = np.asarray(encode(jnp.asarray(genotype, jnp.int32)))
   blocks = [b / np.sqrt(b.shape[1]) for b in (sources, costs) if b.shape[1]]

@@ -48,6 +48,35 @@ class DeviceModel:
     return types.Prediction(latency_ms=latency_ms)
 
 
+def distinct_sources(
+    pretrained: _adapt_devices.Pretrained,
+    genotype: np.ndarray,
+    num_sources: int,
+) -> tuple[int, ...]:
+  """The source devices that differ most from each other.
+
+  Greedy D-optimal design over devices, each described by the network's scores
+  of a sample of architectures: near copies of a chosen device come last.
+
+  Args:
+    pretrained: the network.
+    genotype: `[N, G]` sample of architectures.
+    num_sources: devices to keep; all of them where there are fewer.
+
+  Returns:
+    Sorted rows of the hardware embedding.
+  """
+  scores = pretrained.source_scores(genotype)
+  if num_sources >= len(scores):
+    return tuple(range(len(scores)))
+  chosen = samplers.d_optimal(
+      jax.random.key(0),
+      jnp.asarray(scores / np.sqrt(scores.shape[1])),
+      num_samples=num_sources,
+  )
+  return tuple(sorted(int(i) for i in chosen))
+
+
 def choose_support(
     key: chex.PRNGKey, space: types.SearchSpace, num_support: int
 ) -> jax.Array:
