@@ -15,6 +15,7 @@ import pathlib
 import tempfile
 from typing import Any, NamedTuple
 import zipfile
+import zlib
 
 import jax.numpy as jnp
 import numpy as np
@@ -119,17 +120,30 @@ def load_arrays(
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such checkpoint')
   try:
+    with zipfile.ZipFile(path):  # np.load takes other files, too
+      pass
     with np.load(path, allow_pickle=False) as file:
-      arrays = {name: file[name] for name in file.files}
+      arrays = {name: np.asarray(file[name]) for name in file.files}
     header = json.loads(arrays.pop(_HEADER).tobytes().decode())
-  except (KeyError, ValueError, zipfile.BadZipFile, EOFError, OSError) as e:
+    if not isinstance(header, dict):
+      raise ValueError('its header is not a mapping')
+    tree = _unflatten({
+        name.removeprefix(_PARAMS): value
+        for name, value in arrays.items()
+        if name.startswith(_PARAMS)
+    })
+  except (
+      EOFError,
+      KeyError,
+      NotImplementedError,  # a compression that zipfile does not know
+      OSError,
+      TypeError,  # not numbers, or a name that is both leaf and branch
+      ValueError,  # pickled objects, a damaged header
+      zipfile.BadZipFile,
+      zlib.error,
+  ) as e:
     raise ValueError(f'{path}: not a checkpoint ({e})') from e
-  flat = {
-      name.removeprefix(_PARAMS): value
-      for name, value in arrays.items()
-      if name.startswith(_PARAMS)
-  }
-  return _unflatten(flat), header
+  return tree, header
 
 
 def save(
@@ -207,10 +221,13 @@ def load(name_or_path: str | os.PathLike[str]) -> Checkpoint:
         f'{name}: checkpoint format {header.get("format")!r}, this version'
         f' reads {_FORMAT}'
     )
-  keywords = {
-      key: getattr(predictors, value) if key in _FUNCTIONS else value
-      for key, value in header['keywords'].items()
-  }
-  factory = getattr(predictors, header['factory'])
-  predictor = factory(spaces.get(header['space']).spec, **keywords)
+  space = spaces.get(header['space'])
+  try:
+    keywords = {
+        key: getattr(predictors, value) if key in _FUNCTIONS else value
+        for key, value in header['keywords'].items()
+    }
+    predictor = getattr(predictors, header['factory'])(space.spec, **keywords)
+  except (AttributeError, KeyError, TypeError) as e:
+    raise ValueError(f'{name}: of an unknown predictor ({e})') from e
   return Checkpoint(predictor, params, header)

@@ -21,14 +21,16 @@ modules with flags of the same name can be imported together. `absl.app.run`
 is not used: it parses the global flags only, exits with 1 on an unknown flag
 and ends the process.
 
-Exit codes: 0 success, 2 a mistake in flags or files, 130 interrupted. Another
-exception is a defect of this package and keeps its traceback.
+Exit codes: 0 success, 2 a mistake in flags or files, 130 interrupted, 141 the
+reader of the output has gone (`... | head`). Another exception is a defect of
+this package and keeps its traceback.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import os
 import sys
 import textwrap
 import time
@@ -36,6 +38,8 @@ import time
 from absl import flags
 
 _WIDTH = 78
+# Seconds between lines of progress in a log file.
+_PAUSE = 2.0
 
 
 def run(
@@ -57,6 +61,24 @@ def run(
   Returns:
     The exit code, see the module.
   """
+  try:
+    code = _run(program, doc, body, flag_values, argv)
+    sys.stdout.flush()
+    return code
+  except BrokenPipeError:
+    # Python flushes once more at exit and would complain then.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
+
+
+def _run(
+    program: str,
+    doc: str | None,
+    body: Callable[[], None],
+    flag_values: flags.FlagValues,
+    argv: Sequence[str],
+) -> int:
+  """As `run`, but for a reader who has gone."""
   if any(arg in ('--help', '-help', '-h', '-?', '--helpfull') for arg in argv):
     print(format_help(program, doc, flag_values))
     return 0
@@ -69,6 +91,8 @@ def run(
     body()
   except (flags.Error, ValueError) as error:
     return _fail(program, str(error))
+  except BrokenPipeError:
+    raise
   except OSError as error:
     name = f'{error.filename}: ' if error.filename is not None else ''
     return _fail(program, f'{name}{error.strerror or error}')
@@ -121,7 +145,8 @@ class Progress:
   """Prints how far a loop has come, on stderr.
 
   On a terminal one line is rewritten; elsewhere a line is printed for every
-  tenth of the work, so that log files stay short.
+  tenth of the work, at most one in two seconds and one at the end, so that log
+  files stay short.
   One call prints, for instance, `Measuring: 30/75 (4 s)`. A count that falls
   back begins a new loop under the same label.
   """
@@ -134,6 +159,8 @@ class Progress:
     """
     self._label = label
     self._start = time.monotonic()
+    self._printed = -float('inf')
+    self._done = 0
     self._tenths = -1
     self._is_terminal = sys.stderr.isatty()
 
@@ -144,17 +171,20 @@ class Progress:
       done: items finished.
       total: items there are.
     """
+    now = time.monotonic()
     tenths = 10 * done // max(total, 1)
-    if tenths < self._tenths:
-      self._start, self._tenths = time.monotonic(), -1
-    seconds = time.monotonic() - self._start
+    if done < self._done or tenths < self._tenths:
+      self._start, self._tenths = now, -1
+    self._done = done
+    is_due = done >= total or now - self._printed >= _PAUSE
+    seconds = now - self._start
     text = f'{self._label}: {done}/{total} ({seconds:.0f} s)'
     if self._is_terminal:
       end = '\n' if done >= total else ''
       print(f'\r{text}\x1b[K', end=end, file=sys.stderr, flush=True)
-    elif tenths > self._tenths:
+    elif is_due and tenths > self._tenths:
       print(text, file=sys.stderr, flush=True)
-    self._tenths = tenths
+      self._printed, self._tenths = now, tenths
 
 
 @contextlib.contextmanager

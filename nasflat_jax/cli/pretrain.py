@@ -91,9 +91,12 @@ def _pretrain() -> None:
   from nasflat_jax import spaces
   from nasflat_jax import transfer
 
-  out = pathlib.Path(_OUT.value)
+  out = _check_out(_OUT.value)
   partial = out.with_name(out.name + '.partial')
-  space = spaces.get(_SPACE.value)
+  try:
+    space = spaces.get(_SPACE.value)
+  except ValueError as error:
+    raise ValueError(f'--space: {error}') from error
   table = _table(data.load_latency(space.spec.name))
   settings = {
       name: _FLAGS[name].value
@@ -194,6 +197,20 @@ def _pretrain() -> None:
       f' {len(table.devices)} devices; Spearman on {scores["num_held_out"]}'
       f' held-out architectures, mean over devices: {shown}'
   )
+
+
+def _check_out(value: str) -> pathlib.Path:
+  """The file of `--out`; makes its folder now, not after hours of training."""
+  out = pathlib.Path(value)
+  if out.is_dir():  # an empty value is the working folder
+    raise ValueError(f'--out: {out} is a folder')
+  try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise ValueError(
+        f'--out: no folder {out.parent} can be made ({error.strerror})'
+    ) from error
+  return out
 
 
 def _table(table: data.LatencyTable) -> data.LatencyTable:

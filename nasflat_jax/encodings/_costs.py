@@ -27,6 +27,7 @@ _SAMPLE = 4096
 _SAMPLE_SEED = 0
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _features(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
   """Unscaled features `[B, F]`."""
   costs = space.costs(genotype)
@@ -44,8 +45,7 @@ def _features(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
 
 
 @functools.cache
-def _scale(space_name: str, space: types.SearchSpace) -> tuple[np.ndarray, ...]:
-  del space_name
+def _scale(space: types.SearchSpace) -> tuple[np.ndarray, np.ndarray]:
   rng = np.random.default_rng(_SAMPLE_SEED)
   genes = rng.integers(
       len(space.spec.gene_names), size=(_SAMPLE, space.spec.num_genes)
@@ -79,12 +79,12 @@ def costs(space: types.SearchSpace) -> Callable[[chex.Array], jax.Array]:
     >>> encode(jnp.zeros((2, 6), jnp.int32)).shape
     (2, 10)
   """
-  mean, spread = _scale(space.spec.name, space)
+  mean, spread = (x.astype(np.float32) for x in _scale(space))
 
   def encode(genotype: chex.Array) -> jax.Array:
     chex.assert_rank(genotype, 2)
     features = _features(space, jnp.asarray(genotype, jnp.int32))
-    return (features - mean.astype(np.float32)) / spread.astype(np.float32)
+    return (features - mean) / spread
 
   return encode
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import chex
 import numpy as np
 import optax
 
+from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import types
 from nasflat_jax.methods import _base
+
+_REPRESENTATIONS = ('operation', 'head')
+_ADAPTATIONS = ('fine_tune', 'head', 'both')
+_LAYERS = ('dense_graph_flow', 'graph_attention', 'layer_ensemble')
 
 
 def nasflat(
@@ -44,7 +50,14 @@ def nasflat(
 
   Returns:
     The method.
+
+  Raises:
+    ValueError: an unknown name; the message lists the choices.
   """
+  _check('encoding', encoding, encodings.__all__)
+  _check('device_representation', device_representation, _REPRESENTATIONS)
+  _check('adaptation', adaptation, _ADAPTATIONS)
+  _check('layer', layer, _LAYERS)
   parts = ('fine_tune', 'head') if adaptation == 'both' else (adaptation,)
 
   def prepare(
@@ -90,3 +103,10 @@ def nasflat(
     )
 
   return _base.Method(prepare, predict, budget)
+
+
+def _check(keyword: str, value: str, choices: Sequence[str]) -> None:
+  if value not in choices:
+    raise ValueError(
+        f'{keyword}: unknown {value!r}; choose from {", ".join(choices)}'
+    )

@@ -128,9 +128,11 @@ class Pretrained:
     Returns:
       `[S, N]` scores, one row per device.
     """
-    run = _source_scores(self.predictor, self.decode, chunk_size)
+    run = _source_scores(self.predictor, self.decode)
     index = jnp.asarray(devices or range(self.num_sources), jnp.int32)
-    return np.asarray(run(self.params, jnp.asarray(genotype, jnp.int32), index))
+    return _in_chunks(
+        lambda part: run(self.params, part, index), genotype, chunk_size
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -166,10 +168,9 @@ class AdaptedDevices:
     pre = self.pretrained
     estimates = []
     if self.params is not None and self.support_scores is not None:
-      scores = np.asarray(
-          _scores(pre.predictor, pre.num_sources, pre.decode, chunk_size)(
-              self.params, jnp.asarray(genotype, jnp.int32)
-          )
+      run = _target_scores(pre.predictor, pre.num_sources, pre.decode)
+      scores = _in_chunks(
+          functools.partial(run, self.params), genotype, chunk_size
       )
       pairs = zip(self.support_scores, self.latency_ms, scores)
       estimates.append(
@@ -204,7 +205,8 @@ def adapt_devices(
     The adapted pairs.
 
   Raises:
-    ValueError: shapes that do not fit, or latencies that are not positive.
+    ValueError: shapes that do not fit, no measurement, or latencies that are
+      not positive.
   """
   genotype = np.asarray(genotype, np.int32)
   latency_ms = np.asarray(latency_ms, np.float64)
@@ -212,6 +214,12 @@ def adapt_devices(
     raise ValueError(
         'adapt_devices takes genotype [T, n, G] and latency_ms [T, n], got'
         f' {genotype.shape} and {latency_ms.shape}'
+    )
+  if not latency_ms.size or len(keys) != len(genotype):
+    raise ValueError(
+        'adapt_devices takes one key for each of T pairs and n measurements'
+        f' of each, at least one, got {len(keys)} keys and latency_ms'
+        f' {latency_ms.shape}'
     )
   if not (np.isfinite(latency_ms).all() and (latency_ms > 0).all()):
     raise ValueError('adapt_devices takes positive, finite latencies')
@@ -255,10 +263,7 @@ def _fine_tune_pairs(predictor, num_sources, decode, adapt_steps, rate):
     size = label.shape[0]
     support = types.Batch(
         architectures=decode(genotype),
-        devices=types.Devices(
-            index=jnp.full((size,), num_sources, jnp.int32),
-            reference=jnp.zeros((size, 0)),
-        ),
+        devices=_devices(num_sources, size),
         label=label,
         where=jnp.ones(size, bool),
     )
@@ -278,39 +283,64 @@ def _fine_tune_pairs(predictor, num_sources, decode, adapt_steps, rate):
 
 
 @functools.lru_cache(maxsize=16)
-def _scores(predictor, num_sources, decode, chunk_size):
-  """Compiled `(params [T], genotype [N, G]) -> scores [T, N]` on the target."""
+def _target_scores(predictor, num_sources, decode):
+  """Compiled `(params [T], genotype [B, G]) -> scores [T, B]` on the target."""
 
   @jax.jit
   def run(params, genotype):
     architectures = decode(genotype)
-
-    def one(row):
-      return predictors.score(
-          predictor, row, architectures, num_sources, chunk_size=chunk_size
-      )
-
-    return jax.lax.map(one, params)
+    devices = _devices(num_sources, genotype.shape[0])
+    return jax.lax.map(
+        lambda row: predictor.apply(row, architectures, devices), params
+    )
 
   return run
 
 
 @functools.lru_cache(maxsize=16)
-def _source_scores(predictor, decode, chunk_size):
-  """Compiled `(params, genotype [N, G], devices [S]) -> scores [S, N]`."""
+def _source_scores(predictor, decode):
+  """Compiled `(params, genotype [B, G], devices [S]) -> scores [S, B]`."""
 
   @jax.jit
   def run(params, genotype, devices):
     architectures = decode(genotype)
 
     def one(device):
-      return predictors.score(
-          predictor, params, architectures, device, chunk_size=chunk_size
-      )
+      rows = _devices(device, genotype.shape[0])
+      return predictor.apply(params, architectures, rows)
 
     return jax.lax.map(one, devices)
 
   return run
+
+
+def _devices(device: chex.Numeric, size: int) -> types.Devices:
+  """The same device for `size` rows."""
+  return types.Devices(
+      index=jnp.full((size,), device, jnp.int32),
+      reference=jnp.zeros((size, 0)),
+  )
+
+
+def _in_chunks(
+    run: Callable[[jax.Array], jax.Array],
+    genotype: np.ndarray,  # [N, G]
+    chunk_size: int,
+) -> np.ndarray:  # [..., N]
+  """Applies `genotype [chunk_size, G] -> [..., chunk_size]` to all rows.
+
+  Every call has the same shape, so that 15 architectures and 15,625 share one
+  compiled program.
+  """
+  genotype = np.asarray(genotype, np.int32)
+  total = len(genotype)
+  if not total:
+    raise ValueError('there are no architectures to predict')
+  rows = np.minimum(
+      np.arange(-(-total // chunk_size) * chunk_size), total - 1
+  ).reshape(-1, chunk_size)
+  parts = [np.asarray(run(jnp.asarray(genotype[ids]))) for ids in rows]
+  return np.concatenate(parts, axis=-1)[..., :total]
 
 
 def _head_features(
@@ -328,5 +358,6 @@ def _head_features(
 
 def _positive(values: np.ndarray, floor: np.ndarray) -> np.ndarray:
   """Bends values below `floor` towards zero, keeping their order."""
-  bent = floor * np.exp(np.minimum(values, floor) / floor - 1.0)
+  exponent = np.minimum(values, floor) / floor - 1.0
+  bent = floor * np.exp(np.maximum(exponent, -600.0))  # not to underflow to 0
   return np.where(values < floor, bent, values)

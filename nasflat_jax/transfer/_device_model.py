@@ -92,12 +92,24 @@ def choose_support(
 
   Returns:
     `[n, G]` int32, distinct.
+
+  Raises:
+    ValueError: more than there are candidates.
   """
   pool_key, design_key = jax.random.split(key)
-  pool = np.unique(np.asarray(space.random(pool_key, _POOL)), axis=0)
-  features = encodings.costs(space)(jnp.asarray(pool))
-  chosen = samplers.d_optimal(design_key, features, num_samples=num_support)
-  return jnp.asarray(pool)[chosen]
+  pool = jax.jit(space.random, static_argnums=1)(pool_key, _POOL)
+  _, first = np.unique(np.asarray(pool), axis=0, return_index=True)
+  if num_support > len(first):
+    raise ValueError(
+        f'num_support={num_support}: chosen from {len(first)} architectures'
+    )
+  chosen = samplers.d_optimal(
+      design_key,
+      encodings.costs(space)(pool),
+      num_samples=num_support,
+      where=jnp.zeros(_POOL, bool).at[first].set(True),
+  )
+  return pool[chosen]
 
 
 def adapt_device(
@@ -144,10 +156,15 @@ def leave_one_out(
 
   Returns:
     `[n]` milliseconds.
+
+  Raises:
+    ValueError: fewer than three measurements.
   """
   pretrained = _pretrained(checkpoint)
   genotype, latency_ms = np.asarray(genotype), np.asarray(latency_ms)
   size = len(latency_ms)
+  if size < 3:
+    raise ValueError(f'leave_one_out takes 3 measurements or more, got {size}')
   others = np.array([np.delete(np.arange(size), i) for i in range(size)])
   adapted = _adapt_devices.adapt_devices(
       jax.random.split(key, size),

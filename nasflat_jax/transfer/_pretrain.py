@@ -68,7 +68,14 @@ def source_data(
 
   Returns:
     `SourceData` with per-device standardised log latency.
+
+  Raises:
+    ValueError: a latency is not above 0.
   """
+  if (np.asarray(latency_ms) <= 0.0).any():
+    raise ValueError(
+        'source_data takes latencies above 0 ms; NaN marks unmeasured ones'
+    )
   label, _, _ = standardise_log(latency_ms)
   return SourceData(
       architectures=decode(jnp.asarray(genotype, jnp.int32)),
