@@ -38,11 +38,11 @@ setuptools.setup(
     install_requires=[
         'absl-py>=2.1',
         'chex>=0.1.90',
-        'flax>=0.10.4',
+        'flax>=0.11.0',
         'jax>=0.7.0',
         'jraph>=0.0.6.dev0',
         'numpy>=2.0',
-        'optax>=0.2.4',
+        'optax>=0.2.5',
         'scipy>=1.14',
     ],
     extras_require={

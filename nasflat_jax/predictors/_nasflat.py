@@ -274,8 +274,8 @@ def copy_device(
 
   Args:
     params: parameters of `nasflat`.
-    source: `[]` int32, row to copy, or `[D]` weights over rows whose mean is
-      taken.
+    source: `[]` int32, row to copy, or `[D]` weights of the first D rows,
+      whose weighted sum is taken.
     target: row to overwrite.
 
   Returns:

@@ -27,8 +27,15 @@ def score(
 
   Returns:
     `[N]` scores, higher is slower.
+
+  Raises:
+    ValueError: `chunk_size` is below 1.
   """
+  if chunk_size < 1:
+    raise ValueError(f'chunk_size must be 1 or more, got {chunk_size}')
   total = architectures.genotype.shape[0]
+  if not total:
+    return jnp.zeros((0,), jnp.float32)
   chunk_size = min(chunk_size, total)
   num_chunks = -(-total // chunk_size)
   rows = jnp.minimum(jnp.arange(num_chunks * chunk_size), total - 1)

@@ -27,7 +27,11 @@ def d_optimal(
     noise: standard deviation of the measurement, in units of the prior.
 
   Returns:
-    `[num_samples]` int32, distinct.
+    `[num_samples]` int32, distinct. Where fewer rows are admitted than asked
+    for, a traced call cannot tell; an untraced one raises.
+
+  Raises:
+    ValueError: `num_samples` is negative or exceeds the rows admitted.
 
   Example:
     >>> x = jnp.array([[0.], [1.], [-3.]])
@@ -36,7 +40,16 @@ def d_optimal(
   """
   chex.assert_rank(features, 2)
   total = features.shape[0]
-  allowed = jnp.ones(total, bool) if where is None else where
+  allowed = jnp.ones(total, bool) if where is None else jnp.asarray(where)
+  chex.assert_shape(allowed, (total,))
+  try:
+    admitted = int(jnp.sum(allowed))
+  except jax.errors.ConcretizationTypeError:  # traced: only the shape is known
+    admitted = total
+  if not 0 <= num_samples <= admitted:
+    raise ValueError(
+        f'cannot choose {num_samples} of {admitted} admitted architectures'
+    )
   # A constant column stands for the intercept.
   rows = jnp.concatenate([features, jnp.ones((total, 1))], axis=1)
   variance = jnp.sum(rows * rows, axis=1)

@@ -1,6 +1,8 @@
 """The binary, run end to end on real data and on wrong flags."""
 
 import contextlib
+import dataclasses
+import functools
 import io
 import json
 import pathlib
@@ -10,8 +12,12 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import numpy as np
 
 from nasflat_jax import data
+from nasflat_jax import methods
+from nasflat_jax import partitions
+from nasflat_jax import transfer
 from nasflat_jax import trials
 from nasflat_jax.cli import evaluate
 import real_data
@@ -97,14 +103,54 @@ class EvaluateTest(parameterized.TestCase):
     self.assertEqual(calls, ['flops', 'ridge_counts', 'ridge_counts'])
     self.assertLen(json.loads(self.out.read_text())['rows'], 24)
 
+  def test_nasflat_gets_its_options(self):
+    table = real_data.table('fbnet')
+    few = dataclasses.replace(
+        table, genotype=table.genotype[:200], values=table.values[:, :200],
+        official_index=None, reference_index=None,
+    )
+    small = functools.partial(
+        methods.nasflat, pretrain_steps=2, adapt_steps=1, adaptation='head',
+        layer='dense_graph_flow',
+    )
+    flags = (
+        '--tasks=FD', '--methods=nasflat,flops', '--num_support=10',
+        '--num_trials=1', '--num_source=30', '--encoding=none',
+        '--device_representation=head',
+    )
+    with (
+        mock.patch.object(data, 'load_latency', lambda space: few),
+        mock.patch.object(methods, 'nasflat', small),
+        mock.patch.object(
+            transfer, 'pretrain_network', wraps=transfer.pretrain_network
+        ) as pretrained,
+    ):
+      code, out, err = _run(f'--out={self.out}', *flags)
+    self.assertEqual(code, 0, err)
+    pretrained.assert_called_once()
+    self.assertEqual(pretrained.call_args.kwargs['encoding'], 'none')
+    genotype, latency_ms = pretrained.call_args.args[2:]
+    self.assertLen(genotype, 30)
+    rows = [
+        row for row in json.loads(self.out.read_text())['rows']
+        if row['method'] == 'nasflat'
+    ]
+    targets = partitions.get('FD').target
+    self.assertCountEqual([row['device'] for row in rows], targets)
+    # No target device is among the sources.
+    for name in targets:
+      self.assertFalse(np.isin(latency_ms, few.row(name)).all(axis=1).any())
+    self.assertTrue(all(np.isfinite(row['spearman']) for row in rows))
+    self.assertRegex(out, r'FD +nasflat +10 +')
+
   @parameterized.parameters(
       ('--tasks=ND,XX', "--tasks: unknown task 'XX'; choose from ND, N1"),
       ('--methods=magic', "--methods: unknown 'magic'; choose from best"),
       ('--methods=Problem', "--methods: unknown 'Problem'"),
       ('--methods=flops,flops', '--methods takes distinct values'),
       ('--sampler=magic', "--sampler: unknown 'magic'; choose from"),
-      ('--encoding=magic', "--encoding: unknown 'magic'; choose from none"),
-      ('--device_representation=magic', "unknown 'magic'; choose from index"),
+      ('--encoding=magic', "--encoding: unknown 'magic'; choose from costs, n"),
+      ('--device_representation=magic', "unknown 'magic'; choose from operat"),
       ('--num_support=5,x', "--num_support takes whole numbers above 0"),
       ('--num_support=0', "--num_support takes whole numbers above 0"),
       ('--num_trials=0', 'num_trials'),

@@ -3,8 +3,12 @@
 import contextlib
 import csv
 import io
+import itertools
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 from unittest import mock
 
@@ -193,18 +197,43 @@ class DrawCheckTest(absltest.TestCase):
 
 class ProgressTest(absltest.TestCase):
 
-  def test_prints_a_line_for_every_tenth(self):
+  def _lines(self, seconds_each, calls):
+    """What is printed when every call comes so much after the one before."""
     err = io.StringIO()
-    with contextlib.redirect_stderr(err):
+    ticks = itertools.count(1000.0, seconds_each)
+    with contextlib.redirect_stderr(err), mock.patch.object(
+        _main.time, 'monotonic', lambda: next(ticks)
+    ):
       progress = _main.Progress('Measuring')
-      for done in range(1, 101):
-        progress(done, 100)
-      progress(1, 5)
-    lines = err.getvalue().splitlines()
-    self.assertLen(lines, 12)
-    self.assertStartsWith(lines[0], 'Measuring: 1/100 (')
-    self.assertStartsWith(lines[-2], 'Measuring: 100/100 (')
-    self.assertStartsWith(lines[-1], 'Measuring: 1/5 (')
+      for done, total in calls:
+        progress(done, total)
+    return err.getvalue().splitlines()
+
+  def test_prints_a_line_for_every_tenth_of_slow_work(self):
+    lines = self._lines(5.0, [(i, 100) for i in range(1, 101)])
+    shown = [1, *range(10, 101, 10)]
+    self.assertEqual(
+        lines, [f'Measuring: {i}/100 ({5 * i} s)' for i in shown]
+    )
+
+  def test_prints_the_first_and_the_last_line_of_quick_work(self):
+    lines = self._lines(0.001, [(i, 100) for i in range(1, 101)])
+    self.assertEqual(
+        lines, ['Measuring: 1/100 (0 s)', 'Measuring: 100/100 (0 s)']
+    )
+
+  def test_waits_two_seconds_between_lines(self):
+    lines = self._lines(0.5, [(i, 10) for i in range(1, 11)])
+    self.assertEqual(
+        [line.split()[1] for line in lines], ['1/10', '5/10', '9/10', '10/10']
+    )
+
+  def test_a_count_that_falls_back_begins_anew(self):
+    lines = self._lines(3.0, [(5, 10), (10, 10), (1, 5), (5, 5), (5, 5)])
+    self.assertEqual(lines, [
+        'Measuring: 5/10 (3 s)', 'Measuring: 10/10 (6 s)',
+        'Measuring: 1/5 (0 s)', 'Measuring: 5/5 (3 s)',
+    ])
 
   def test_rewrites_one_line_on_a_terminal(self):
     err = io.StringIO()
@@ -216,6 +245,39 @@ class ProgressTest(absltest.TestCase):
     self.assertEqual(err.getvalue().count('\r'), 2)
     self.assertEqual(err.getvalue().count('\n'), 1)
     self.assertEndsWith(err.getvalue(), '\n')
+
+
+class ReaderHasGoneTest(absltest.TestCase):
+
+  def _run(self, body):
+    """Exit code and stderr of a process whose stdout nobody reads."""
+    code = (
+        'import sys\n'
+        'from absl import flags\n'
+        'from nasflat_jax.cli import _main\n'
+        f'def body():\n  {body}\n'
+        "sys.exit(_main.run('it', 'Help.', body, flags.FlagValues(),"
+        ' sys.argv))\n'
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+      done = subprocess.run(
+          [sys.executable, '-c', code, *(() if body != 'pass' else ['-h'])],
+          stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+      )
+    finally:
+      os.close(writing)
+    return done.returncode, done.stderr
+
+  def test_is_quiet(self):
+    self.assertEqual(self._run('pass'), (141, ''))  # with --help
+    self.assertEqual(self._run("print('x')"), (141, ''))
+    self.assertEqual(self._run("print('x' * 10**6)"), (141, ''))
+
+  def test_a_mistake_is_still_told(self):
+    code, err = self._run("raise ValueError('no such file')")
+    self.assertEqual((code, err), (2, 'it: error: no such file\n'))
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Adaptation: what it reads, what it writes, and that it learns."""
 
 import dataclasses
+import functools
 
 from absl.testing import absltest
 import jax
@@ -8,11 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from scipy import stats
-
-from nasflat_jax import transfer
 import tiny_network
 
+from nasflat_jax import transfer
+
 _S = tiny_network.NUM_SOURCES
+
+
+@functools.cache
+def _adapt(**kwargs):
+  """A compiled `adapt`, the same for the same arguments."""
+  return jax.jit(_algorithm(**kwargs).adapt)
 
 
 def _algorithm(*, dropout=0.1, steps=8, optimizer=None, **kwargs):
@@ -71,12 +78,12 @@ class AdaptTest(absltest.TestCase):
     ))
 
   def test_the_loss_on_the_support_falls(self):
-    start = _algorithm(steps=0).adapt(self.key, self.params, self.support)
-    end = _algorithm(steps=40).adapt(self.key, self.params, self.support)
+    start = _adapt(steps=0)(self.key, self.params, self.support)
+    end = _adapt(steps=40)(self.key, self.params, self.support)
     self.assertLess(self._loss(end), 0.8 * self._loss(start))
 
   def test_vmap_equals_single_calls(self):
-    adapt = _algorithm().adapt
+    adapt = _adapt()
     keys = jax.random.split(self.key, 2)
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *self.supports)
     batched = jax.jit(jax.vmap(adapt, (0, None, 0)))(
@@ -91,7 +98,7 @@ class AdaptTest(absltest.TestCase):
 
   def test_only_the_targets_row_is_read_and_written(self):
     # Plain descent has no weight decay, so an untouched row stays as it is.
-    adapt = _algorithm(warm_start=False).adapt
+    adapt = _adapt(warm_start=False)
     adapted = adapt(self.key, self.params, self.support)
     before, after = (p['device_embedding'] for p in (self.params, adapted))
     np.testing.assert_array_equal(after[:_S], before[:_S])
@@ -102,7 +109,7 @@ class AdaptTest(absltest.TestCase):
     np.testing.assert_array_equal(again['device_embedding'][_S], after[_S])
 
   def test_the_index_and_padding_of_the_support_do_not_matter(self):
-    adapt = _algorithm(dropout=0.0).adapt
+    adapt = _adapt(dropout=0.0)
     adapted = adapt(self.key, self.params, self.support)
     other = dataclasses.replace(
         self.support,
@@ -159,13 +166,13 @@ class AdaptTest(absltest.TestCase):
 
   def test_warm_start_copies_the_nearest_row_and_nothing_else(self):
     support = self._like_source(2)
-    warm = _algorithm(steps=0).adapt(self.key, self.params, support)
+    warm = _adapt(steps=0)(self.key, self.params, support)
     table = self.params['device_embedding']
     np.testing.assert_array_equal(
         warm['device_embedding'], table.at[_S].set(table[2])
     )
     np.testing.assert_array_equal(warm['hidden'], self.params['hidden'])
-    cold = _algorithm(steps=0, warm_start=False).adapt(
+    cold = _adapt(steps=0, warm_start=False)(
         self.key, self.params, support
     )
     jax.tree.map(np.testing.assert_array_equal, cold, self.params)
@@ -175,7 +182,7 @@ class AdaptTest(absltest.TestCase):
       del label, where, group
       return 0.0 * scores.sum()
 
-    kept = _algorithm(warm_start=False, adapt_loss_fn=nothing).adapt(
+    kept = _adapt(warm_start=False, adapt_loss_fn=nothing)(
         self.key, self.params, self.support
     )
     jax.tree.map(np.testing.assert_array_equal, kept, self.params)

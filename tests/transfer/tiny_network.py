@@ -48,7 +48,7 @@ def devices(num_devices, num=60, seed=0):
   ids = rng.choice(5**6, num, replace=False)
   genotype = spaces.genotype_of(SPACE, ids.tolist())
   hot = (genotype[:, :, None] == np.arange(5)).reshape(num, -1)
-  return genotype, rng.uniform(0.1, 3.0, (num_devices, 30)) @ hot.T + 5.0
+  return genotype, rng.uniform(0.1, 3.0, (num_devices, 30)) @ hot.T + 20.0
 
 
 def batch(genotype, label, index=0, *, encoding='costs'):

@@ -1,0 +1,149 @@
+"""The contract of a few-shot method."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from nasflat_jax import methods
+from nasflat_jax import spaces
+from nasflat_jax import types
+from nasflat_jax.testing import _require
+
+_ROWS = 60
+_SOURCES = 3
+_SUPPORT = 8
+
+
+def _problem() -> tuple[methods.Problem, np.ndarray]:
+  """A made-up table: one time per gene and operation, and device."""
+  rng = np.random.default_rng(0)
+  space = spaces.NASBENCH201
+  genotype = np.asarray(space.random(jax.random.key(0), 4 * _ROWS))
+  genotype = np.unique(genotype, axis=0)[:_ROWS]
+  hot = (genotype[:, :, None] == np.arange(5)).reshape(_ROWS, -1)
+  times = rng.uniform(0.1, 2.0, (_SOURCES + 1, hot.shape[1]))
+  latency_ms = 1.0 + times @ hot.T
+  source = latency_ms[:-1]
+  source[0, :5] = np.nan  # unmeasured rows are normal in real tables
+  problem = methods.Problem(
+      space=space,
+      genotype=genotype,
+      source_names=tuple(f'source_{i}' for i in range(_SOURCES)),
+      source_latency_ms=source,
+      source_ids=np.arange(_ROWS - 10),
+  )
+  return problem, latency_ms[-1]
+
+
+def check_method(method: methods.Method, *, name: str = 'method') -> None:
+  """Checks `(prepare, predict, budget)` on a small made-up table.
+
+  Shapes, finite scores, one key one result, pairs that do not see each other,
+  inputs left as they were, and a budget that counts.
+
+  Args:
+    method: the method. Give a trained one few steps.
+    name: the component's name in messages.
+
+  Raises:
+    AssertionError: the method breaks its contract.
+  """
+  contract = _require.Contract(name)
+  problem, target_ms = _problem()
+  before = tuple(a.copy() for a in _arrays(problem))
+  ids = np.stack([
+      np.random.default_rng(seed).choice(_ROWS, _SUPPORT, replace=False)
+      for seed in range(2)
+  ]).astype(np.int32)
+  slower = np.array([[1.0], [3.0]]) * target_ms[ids]
+  support = methods.Support(ids.copy(), slower.copy())
+  keys = jax.random.split(jax.random.key(1))
+  state = method.prepare(jax.random.key(0), problem)
+  scores = method.predict(keys, problem, state, support)
+  _check_scores(contract, scores)
+  again = method.predict(keys, problem, state, support)
+  contract.same(scores, again, 'predict: one key, two results')
+  fresh = method.prepare(jax.random.key(0), problem)
+  again = method.predict(keys, problem, fresh, support)
+  contract.same(scores, again, 'prepare: one key, two results')
+  # Pair 0 keeps its key and support, pair 1 gets those of another device.
+  other = methods.Support(ids[[0, 0]], np.stack([slower[0], slower[0][::-1]]))
+  beside = method.predict(keys, problem, state, other)
+  contract.close(
+      scores.scores[0],
+      beside.scores[0],
+      'a (device, trial) pair depends on the other pairs',
+  )
+  contract.require(
+      all(
+          np.array_equal(a, b, equal_nan=True)
+          for a, b in zip(before, _arrays(problem), strict=True)
+      ),
+      'the method changes the problem it is given',
+  )
+  contract.require(
+      np.array_equal(support.latency_ms, slower)
+      and np.array_equal(support.ids, ids),
+      'the method changes the support it is given',
+  )
+  _check_budget(contract, method, problem)
+
+
+def _arrays(problem: methods.Problem) -> tuple[np.ndarray, ...]:
+  return problem.genotype, problem.source_latency_ms, problem.source_ids
+
+
+def _check_scores(
+    contract: _require.Contract, scores: methods.Scores
+) -> None:
+  contract.require(
+      isinstance(scores, methods.Scores), 'predict must give Scores'
+  )
+  contract.require(isinstance(scores.is_ms, bool), 'is_ms must be a bool')
+  ends = scores.lower_ms, scores.upper_ms
+  contract.require(
+      (ends[0] is None) == (ends[1] is None), 'an interval has two ends'
+  )
+  for field, values in (
+      ('scores', scores.scores), ('lower_ms', ends[0]), ('upper_ms', ends[1])
+  ):
+    if values is None:
+      contract.require(field != 'scores', 'predict must give scores')
+      continue
+    contract.require(
+        values.shape == (2, _ROWS),
+        f'{field} must be [T, N] = (2, {_ROWS}), got {values.shape}',
+    )
+    contract.finite(values, field)
+  if ends[0] is not None and ends[1] is not None:
+    contract.require(
+        (np.asarray(ends[0]) <= np.asarray(ends[1])).all(),
+        'an interval ends before it starts',
+    )
+  contract.require(
+      np.ptp(np.asarray(scores.scores), axis=1).min() > 0,
+      'every architecture has the same score',
+  )
+
+
+def _check_budget(
+    contract: _require.Contract,
+    method: methods.Method,
+    problem: methods.Problem,
+) -> None:
+  budget = method.budget(problem, _SUPPORT)
+  contract.require(
+      isinstance(budget, types.Budget), 'budget must give a Budget'
+  )
+  counts = dataclasses.asdict(budget)
+  contract.require(
+      all(isinstance(n, int) and n >= 0 for n in counts.values()),
+      f'budget must count measurements, got {counts}',
+  )
+  contract.require(
+      budget.target == _SUPPORT,
+      f'budget must count {_SUPPORT} support rows, got {budget.target}',
+  )

@@ -1,0 +1,194 @@
+"""`nasflat-pretrain`: real data in, a checkpoint out, through a kill -9."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+from nasflat_jax import checkpoints
+from nasflat_jax import data
+from nasflat_jax import spaces
+from nasflat_jax import transfer
+from nasflat_jax.cli import pretrain
+import real_data
+
+_SMALL = (
+    '--space=nasbench201', '--num_steps=6', '--num_source=40',
+    '--save_every=2', '--num_devices=2', '--num_architectures=8',
+    '--layer=dense_graph_flow', '--adapt_steps=2', '--head_sources=3',
+)
+_KEPT = 6  # devices: judging all forty takes its time
+
+
+def _run(*flags):
+  """Exit code, stdout and stderr."""
+  out, err = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code = pretrain.run(['nasflat-pretrain', *flags])
+  return code, out.getvalue(), err.getvalue()
+
+
+def _small():
+  names = real_data.table('nasbench201').device_names
+  return (*_SMALL, f'--exclude={",".join(names[_KEPT:])}')
+
+
+class PretrainTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir())
+    self.out = self.folder / 'new' / 'mine.npz'
+    self.partial = self.out.with_name('mine.npz.partial')
+
+  def _on_real_data(self, *flags):
+    table = real_data.table('nasbench201')
+    with mock.patch.object(data, 'load_latency', lambda space: table):
+      return _run(f'--out={self.out}', *_small(), *flags)
+
+  def test_end_to_end_and_through_kill_9(self):
+    # Killed as soon as the first state is there.
+    killed = self.folder / 'killed.npz'
+    partial = self.folder / 'killed.npz.partial'
+    command = [
+        sys.executable, '-m', 'nasflat_jax.cli.pretrain', f'--out={killed}',
+        *_small(),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}, text=True,
+    )
+    # Meanwhile, here, without an interruption.
+    code, out, err = self._on_real_data()
+    self.assertEqual(code, 0, err)
+    deadline = time.monotonic() + 120
+    while not partial.exists() and process.poll() is None:
+      self.assertLess(time.monotonic(), deadline)
+      time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    _, complaint = process.communicate()
+    self.assertEqual(process.returncode, -signal.SIGKILL, complaint)
+    self.assertTrue(partial.exists())
+    self.assertFalse(killed.exists())
+
+    with self.subTest('the checkpoint'):
+      self.assertRegex(out, r'mine.npz: [\d,]+ parameters, 6 devices; Spearman')
+      self.assertIn('Pretraining, steps: 6/6', err)
+      self.assertEqual(
+          [path.name for path in self.out.parent.iterdir()], ['mine.npz']
+      )
+      checkpoint = checkpoints.load(self.out)
+      header = checkpoint.provenance
+      table = real_data.table('nasbench201')
+      self.assertEqual(tuple(header['devices']), table.device_names[:_KEPT])
+      self.assertEqual(
+          header['data'],
+          {'sha256': data.fingerprint(table.select(header['devices'])),
+           'source': table.source},
+      )
+      self.assertEqual(header['transfer']['adapt_steps'], 2)
+      self.assertLen(header['transfer']['head_sources'], 3)
+      self.assertEqual(header['scores']['num_held_out'], 2000)
+      self.assertCountEqual(header['scores']['spearman'], header['devices'])
+      self.assertIn('--num_steps=6', header['command'])
+      self.assertNotIn(str(self.folder), json.dumps(header))
+      self.assertCountEqual(header['versions'], ['nasflat_jax', 'jax', 'numpy'])
+
+    with self.subTest('it adapts to a device'):
+      pre = transfer.Pretrained.from_checkpoint(
+          spaces.NASBENCH201, *checkpoint
+      )
+      rows = np.arange(0, 15000, 1500)
+      adapted = transfer.adapt_devices(
+          jax.random.split(jax.random.key(0), 1),
+          dataclasses.replace(pre, parts=('head',)),
+          table.genotype[None, rows],
+          table.row(table.device_names[-1])[None, rows],
+      )
+      self.assertTrue((adapted.predict(table.genotype[:20]) > 0).all())
+
+    self.out, uninterrupted = killed, checkpoint
+    with self.subTest('other settings are refused'):
+      before = partial.read_bytes()
+      code, out, err = self._on_real_data('--seed=1')
+      self.assertEqual((code, out), (2, ''))
+      self.assertIn('other settings (seed was 0, is 1)', err.splitlines()[-1])
+      self.assertNotIn('Traceback', err)
+      self.assertEqual(partial.read_bytes(), before)
+      self.assertFalse(killed.exists())
+
+    with self.subTest('the same command goes on and ends the same'):
+      code, _, err = self._on_real_data()
+      self.assertEqual(code, 0, err)
+      self.assertRegex(err, r'Resuming .*killed.npz.partial at step [246]\n')
+      self.assertFalse(partial.exists())
+      resumed = checkpoints.load(killed)
+      self.assertEqual(
+          jax.tree.structure(resumed.params),
+          jax.tree.structure(uninterrupted.params),
+      )
+      jax.tree.map(
+          np.testing.assert_array_equal, resumed.params, uninterrupted.params
+      )
+      self.assertEqual(resumed.provenance, uninterrupted.provenance)
+
+  @parameterized.parameters(
+      ('--space=magic', "--space: unknown search space 'magic'; known: nasb"),
+      ('--exclude=magic,abacus', '--exclude: no device abacus, magic in'),
+      ('--num_source=99999', '--num_source=99999: '),
+      ('--num_steps=0', 'num_steps'),
+      ('--layer=magic', 'layer'),
+      ('--encoding=magic', 'encoding'),
+      ('--device_representation=magic', 'device_representation'),
+      ('--learning_rate=-1', 'learning_rate'),
+      ('--out=', '--out: . is a folder'),
+      ('--out=/dev/null/mine.npz', '--out: no folder /dev/null can be made'),
+      ('--what=1', 'what'),
+  )
+  def test_wrong_flags_are_one_line_and_exit_code_two(self, flag, message):
+    code, out, err = self._on_real_data(flag)
+    self.assertEqual((code, out), (2, ''))
+    self.assertIn(message, err)
+    self.assertLen(err.splitlines(), 1)
+    self.assertFalse(self.partial.exists())
+
+  def test_no_device_left(self):
+    names = real_data.table('nasbench201').device_names
+    code, _, err = self._on_real_data(f'--exclude={",".join(names)}')
+    self.assertEqual(code, 2)
+    self.assertIn('--exclude: no device is left', err)
+
+  def test_out_is_required(self):
+    code, _, err = _run('--space=nasbench201')
+    self.assertEqual(code, 2)
+    self.assertIn('--out', err)
+
+  def test_help_without_jax(self):
+    code = (
+        'import sys; from nasflat_jax.cli import pretrain; '
+        "pretrain.run(['nasflat-pretrain', '--help']); "
+        "sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True,
+        check=False,
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    for flag in pretrain._FLAGS:
+      self.assertIn(f'--{flag}=', done.stdout)
+
+
+if __name__ == '__main__':
+  absltest.main()
