@@ -6,7 +6,6 @@ One table per kind. A public factory that is missing from its table fails
 
 import dataclasses
 import inspect
-import typing
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -148,9 +147,13 @@ def _makers(module, kind) -> set[str]:
   names = set()
   for name in module.__all__:
     member = getattr(module, name)
-    if inspect.isfunction(member):
-      if typing.get_type_hints(member).get('return') is kind:
-        names.add(name)
+    if not inspect.isfunction(member):
+      continue
+    # Text where the module postpones annotations.
+    returned = inspect.signature(member).return_annotation
+    text = returned if isinstance(returned, str) else returned.__name__
+    if text.split('.')[-1] == kind.__name__:
+      names.add(name)
   return names
 
 

@@ -70,4 +70,7 @@ def run(
             key, method, problem, draws, method_name=name,
             progress=progress(task.name, name) if progress else None,
         ))
+    # Nothing compiled for a task serves the next one, whose sources differ;
+    # on CPU each program holds memory maps, whose number the system limits.
+    jax.clear_caches()
   return store.finish([(t.name, name) for t in tasks for name in methods])
