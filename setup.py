@@ -32,7 +32,7 @@ setuptools.setup(
     package_data={
         'nasflat_jax': ['py.typed'],
         'nasflat_jax.checkpoints': ['*.npz'],
-        'nasflat_jax.data': ['*.json', '*.csv'],
+        'nasflat_jax.data': ['*.json'],
     },
     python_requires='>=3.11',
     install_requires=[

@@ -59,6 +59,22 @@ def test_imports_point_down(path):
     )
 
 
+@pytest.mark.parametrize('path', _FILES, ids=lambda p: str(p.stem))
+def test_private_modules_stay_in_their_part(path):
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f'{path}: a relative import'
+      names = [f'{node.module}.{alias.name}' for alias in node.names]
+    elif isinstance(node, ast.Import):
+      names = [alias.name for alias in node.names]
+    else:
+      continue
+    for name in names:
+      package, part, *rest = [*name.split('.'), '']
+      if package == 'nasflat_jax' and part != _part(path):
+        assert not any(r.startswith('_') for r in rest), f'{path}: {name}'
+
+
 def test_only_one_file_imports_jraph():
   users = [
       path.relative_to(_PACKAGE).as_posix()

@@ -9,7 +9,11 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _README = (_ROOT / 'README.md').read_text()
-_DOCS = [_ROOT / 'README.md', _ROOT / 'BUILD.md', *(_ROOT / 'docs').glob('*.md')]
+_DOCS = [
+    _ROOT / 'README.md',
+    _ROOT / 'BUILD.md',
+    *(_ROOT / 'docs').glob('*.md'),
+]
 
 
 def _commands() -> list[str]:
@@ -41,7 +45,7 @@ def test_command_parses(command):
   module = importlib.import_module(
       'nasflat_jax.cli.' + program.removeprefix('nasflat-')
   )
-  known = {name for name in module._FLAGS}
+  known = set(module._FLAGS)
   for arg in args:
     if arg.startswith('--') and arg != '--help':
       name = arg[2:].split('=')[0]

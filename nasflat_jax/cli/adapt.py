@@ -48,7 +48,8 @@ _TOP = flags.DEFINE_integer(
     lower_bound=0, flag_values=_FLAGS,
 )
 _SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of all draws.', lower_bound=0, flag_values=_FLAGS,
+    'seed', 0, 'Seed of all draws.', lower_bound=0,
+    upper_bound=2**32 - 1, flag_values=_FLAGS,
 )
 _PLOT = flags.DEFINE_bool(
     'plot', True, 'Draw predicted against measured latency.',

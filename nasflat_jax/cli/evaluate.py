@@ -29,7 +29,8 @@ _NUM_TRIALS = flags.DEFINE_integer(
     'num_trials', 5, 'Repetitions with other measurements.', lower_bound=1,
     flag_values=_FLAGS)
 _SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of everything random.', lower_bound=0, flag_values=_FLAGS)
+    'seed', 0, 'Seed of everything random.', lower_bound=0,
+    upper_bound=2**32 - 1, flag_values=_FLAGS)
 _SAMPLER = flags.DEFINE_string(
     'sampler', 'random', 'What chooses the measurements: a name of '
     'nasflat_jax.samplers.', flag_values=_FLAGS)
@@ -47,7 +48,11 @@ _ENCODING = flags.DEFINE_string(
 _DEVICE_REPRESENTATION = flags.DEFINE_string(
     'device_representation', 'operation', 'Where the hardware embedding '
     'enters, for methods that learn one.', flag_values=_FLAGS)
+_ADAPTATION = flags.DEFINE_string(
+    'adaptation', 'both', 'How nasflat adapts to a target: fine_tune, head (in '
+    'closed form) or both (their mean).', flag_values=_FLAGS)
 _CHOICES = {
+    'adaptation': ('both', 'fine_tune', 'head'),
     'encoding': ('costs', 'none'),
     'device_representation': ('operation', 'head'),
 }
@@ -67,11 +72,14 @@ def _evaluate() -> None:
   out = _check_out(_OUT.value)
   num_support = _sizes(_NUM_SUPPORT.value)
   options = {
+      'adaptation': _choice('adaptation', _ADAPTATION.value),
       'encoding': _choice('encoding', _ENCODING.value),
       'device_representation': _choice(
           'device_representation', _DEVICE_REPRESENTATION.value),
   }
   # Deferred: they import JAX, which --help and wrong flags need not wait for.
+  import jax
+
   from nasflat_jax import data
   from nasflat_jax import methods
   from nasflat_jax import partitions
@@ -105,6 +113,9 @@ def _evaluate() -> None:
       tasks, chosen, tables, seed=_SEED.value, num_support=num_support,
       num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE.value,
       sampler=sampler, sampler_name=_SAMPLER.value, store=store,
+      # Nothing compiled for a task serves the next one, whose sources differ;
+      # on CPU programs hold memory maps, whose number the system limits.
+      on_task_end=jax.clear_caches,
       progress=lambda task, name: _main.Progress(f'{task} {name}'),
   )
   trials.print_summary(trials.summarize(rows))
@@ -123,7 +134,8 @@ def _sizes(values: Sequence[str]) -> list[int]:
   if not all(value.isdecimal() and int(value) > 0 for value in values):
     raise ValueError(
         f'--num_support takes whole numbers above 0, got {",".join(values)!r}')
-  return [int(value) for value in _distinct('num_support', values)]
+  sizes = [str(int(value)) for value in values]
+  return [int(value) for value in _distinct('num_support', sizes)]
 
 
 def _distinct(flag: str, values: Sequence[str]) -> Sequence[str]:

@@ -58,7 +58,8 @@ _MAX_NOISE = flags.DEFINE_float(
     flag_values=_FLAGS,
 )
 _SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of all draws.', lower_bound=0, flag_values=_FLAGS,
+    'seed', 0, 'Seed of all draws.', lower_bound=0,
+    upper_bound=2**32 - 1, flag_values=_FLAGS,
 )
 _OUT = flags.DEFINE_string(
     'out', None, 'CSV file to write.', required=True, flag_values=_FLAGS,

@@ -7,9 +7,9 @@ from typing import Any
 import chex
 import numpy as np
 
+from nasflat_jax import predictors
 from nasflat_jax.methods import _base
 from nasflat_jax.methods import _ridge
-from nasflat_jax.predictors import _linear
 
 
 def lookup_table(*, per_gene: bool = False) -> _base.Method:
@@ -23,7 +23,7 @@ def lookup_table(*, per_gene: bool = False) -> _base.Method:
       198 on FBNet), which takes as many measurements to fill; False shares an
       operation's entry between genes.
   """
-  encode = _linear.one_hot if per_gene else _linear.op_counts
+  encode = predictors.one_hot if per_gene else predictors.op_counts
 
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> np.ndarray:
     del key
@@ -37,7 +37,9 @@ def lookup_table(*, per_gene: bool = False) -> _base.Method:
   ) -> _base.Scores:
     del keys, problem
     scores = [
-        _linear.predict(_linear.fit_non_negative(state[ids], row), state)
+        predictors.predict_linear(
+            predictors.fit_non_negative(state[ids], row), state
+        )
         for ids, row in zip(*support, strict=True)
     ]
     return _base.Scores(scores=np.stack(scores), is_ms=True)

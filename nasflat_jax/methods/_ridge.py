@@ -8,9 +8,9 @@ from typing import Any
 import chex
 import numpy as np
 
+from nasflat_jax import predictors
 from nasflat_jax import types
 from nasflat_jax.methods import _base
-from nasflat_jax.predictors import _linear
 
 
 def ridge_counts() -> _base.Method:
@@ -20,7 +20,7 @@ def ridge_counts() -> _base.Method:
   milliseconds, not in logarithms: on most hardware it is nearly a sum over
   operations.
   """
-  return _ridge(_linear.op_counts)
+  return _ridge(predictors.op_counts)
 
 
 def ridge_onehot() -> _base.Method:
@@ -28,7 +28,7 @@ def ridge_onehot() -> _base.Method:
 
   25 free parameters on NAS-Bench-201, 177 on FBNet: needs many measurements.
   """
-  return _ridge(_linear.one_hot)
+  return _ridge(predictors.one_hot)
 
 
 def _ridge(encode: Callable[[np.ndarray, int], np.ndarray]) -> _base.Method:
@@ -45,8 +45,9 @@ def _ridge(encode: Callable[[np.ndarray, int], np.ndarray]) -> _base.Method:
       support: _base.Support,
   ) -> _base.Scores:
     del keys, problem
-    model = _linear.fit_ridge(state[support.ids], support.latency_ms)
-    return _base.Scores(scores=_linear.predict(model, state), is_ms=True)
+    model = predictors.fit_ridge(state[support.ids], support.latency_ms)
+    scores = predictors.predict_linear(model, state)
+    return _base.Scores(scores=scores, is_ms=True)
 
   return _base.Method(prepare, predict, target_only_budget)
 

@@ -8,9 +8,9 @@ import chex
 import numpy as np
 from scipy import stats
 
+from nasflat_jax import predictors
 from nasflat_jax import types
 from nasflat_jax.methods import _base
-from nasflat_jax.predictors import _linear
 
 
 def best_source() -> _base.Method:
@@ -24,13 +24,13 @@ def best_source() -> _base.Method:
 
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> np.ndarray:
     del key
-    hot = _linear.one_hot(problem.genotype, problem.num_ops)
+    hot = predictors.one_hot(problem.genotype, problem.num_ops)
     rows = []
     for row in problem.source_latency_ms:
       missing = np.isnan(row)
       if missing.any():
-        model = _linear.fit_ridge(hot[~missing], row[~missing])
-        row = np.where(missing, _linear.predict(model, hot), row)
+        model = predictors.fit_ridge(hot[~missing], row[~missing])
+        row = np.where(missing, predictors.predict_linear(model, hot), row)
       rows.append(row)
     return np.stack(rows)  # [S, N]
 
@@ -73,7 +73,7 @@ def linear_sources() -> _base.Method:
 
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> np.ndarray:
     del key
-    hot = _linear.one_hot(problem.genotype, problem.num_ops)
+    hot = predictors.one_hot(problem.genotype, problem.num_ops)
     columns = []
     for name, row in zip(
         problem.source_names, problem.source_latency_ms, strict=True
@@ -81,8 +81,8 @@ def linear_sources() -> _base.Method:
       ids = problem.source_ids[np.isfinite(row[problem.source_ids])]
       if not ids.size:
         raise ValueError(f'source device {name!r} has no measured rows')
-      model = _linear.fit_ridge(hot[ids], row[ids])
-      columns.append(_linear.predict(model, hot))
+      model = predictors.fit_ridge(hot[ids], row[ids])
+      columns.append(predictors.predict_linear(model, hot))
     features = np.stack(columns, axis=-1)  # [N, S]
     # One penalty for all: slow and fast devices must weigh the same.
     spread = features.std(axis=0)
@@ -95,8 +95,9 @@ def linear_sources() -> _base.Method:
       support: _base.Support,
   ) -> _base.Scores:
     del keys, problem
-    model = _linear.fit_ridge(state[support.ids], support.latency_ms)
-    return _base.Scores(scores=_linear.predict(model, state), is_ms=True)
+    model = predictors.fit_ridge(state[support.ids], support.latency_ms)
+    scores = predictors.predict_linear(model, state)
+    return _base.Scores(scores=scores, is_ms=True)
 
   def budget(problem: _base.Problem, num_support: int) -> types.Budget:
     read = problem.source_latency_ms[:, problem.source_ids]

@@ -30,6 +30,7 @@ def run(
     sampler: types.Sampler = samplers.random,
     sampler_name: str = 'random',
     progress: Callable[[str, str], Progress] | None = None,
+    on_task_end: Callable[[], None] | None = None,
 ) -> list[_evaluate.Row]:
   """Judges every method on every task and writes the results file.
 
@@ -47,6 +48,7 @@ def run(
     sampler: chooses the support.
     sampler_name: its name in the results.
     progress: `(task, method) -> (done, total) -> None`.
+    on_task_end: called after each task that was run.
 
   Returns:
     The rows, see `evaluate`.
@@ -70,7 +72,6 @@ def run(
             key, method, problem, draws, method_name=name,
             progress=progress(task.name, name) if progress else None,
         ))
-    # Nothing compiled for a task serves the next one, whose sources differ;
-    # on CPU each program holds memory maps, whose number the system limits.
-    jax.clear_caches()
+    if on_task_end is not None:
+      on_task_end()
   return store.finish([(t.name, name) for t in tasks for name in methods])
