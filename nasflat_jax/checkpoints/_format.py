@@ -7,9 +7,11 @@ knows, the data it saw, the command that made it, its scores and licence notes.
 """
 
 from collections.abc import Mapping
+import dataclasses
 import importlib.resources
 import io
 import json
+import math
 import os
 import pathlib
 import tempfile
@@ -17,9 +19,11 @@ from typing import Any, NamedTuple
 import zipfile
 import zlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import spaces
 from nasflat_jax import types
@@ -29,6 +33,8 @@ _HEADER = 'header'
 _PARAMS = 'params/'
 # Keywords of a factory that are functions, and travel by their public name.
 _FUNCTIONS = ('layer',)
+_FIELDS = ('space', 'factory', 'keywords', 'transfer', 'devices')
+_PARTS = ('fine_tune', 'head')
 
 
 class Checkpoint(NamedTuple):
@@ -80,9 +86,14 @@ def save_arrays(
     path: the npz file; replaced only once the new one is complete.
     tree: nested mappings with string keys; leaves are arrays.
     header: what JSON can hold.
+
+  Raises:
+    ValueError: the header holds NaN or an infinity, which JSON cannot.
   """
   path = pathlib.Path(path)
-  text = json.dumps(dict(header), indent=1, sort_keys=True)
+  text = json.dumps(
+      dict(header), indent=1, sort_keys=True, allow_nan=False
+  )
   arrays = _flatten(tree, _PARAMS)
   arrays[_HEADER] = np.frombuffer(text.encode(), np.uint8)
   buffer = io.BytesIO()
@@ -189,6 +200,101 @@ def names() -> tuple[str, ...]:
   )
 
 
+def _layout(tree: Any) -> dict[str, str]:
+  """Dtype and shape of every leaf by its path, e.g. `float32[41, 8]`."""
+  return {
+      jax.tree_util.keystr(path, simple=True, separator='/'): (
+          f'{leaf.dtype}{list(leaf.shape)}'
+      )
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
+
+
+def _check(params: Any, header: Mapping[str, Any]) -> types.Predictor:
+  """Rebuilds the predictor, or raises a ValueError that says what is wrong."""
+  if header.get('format') != _FORMAT:
+    raise ValueError(
+        f'checkpoint format {header.get("format")!r}, this version reads'
+        f' {_FORMAT}'
+    )
+  missing = [name for name in _FIELDS if name not in header]
+  if missing:
+    raise ValueError(f'its header lacks {", ".join(missing)}')
+  name, factory, keywords, how, devices = (header[name] for name in _FIELDS)
+
+  is_list = isinstance(devices, list) and bool(devices)
+  if not is_list or not all(isinstance(device, str) for device in devices):
+    raise ValueError(f'devices takes a list of names, got {devices!r}')
+  for field, value in (('keywords', keywords), ('transfer', how)):
+    if not isinstance(value, dict):
+      raise ValueError(f'{field} takes a mapping, got {value!r}')
+  indices = range(len(devices))
+  allowed = {
+      'encoding': lambda x: x in encodings.__all__,
+      'adapt_steps': lambda x: type(x) is int and x >= 1,
+      'learning_rate': lambda x: type(x) in (int, float) and 0 <= x < math.inf,
+      'parts': lambda x: (
+          isinstance(x, list) and bool(x) and all(part in _PARTS for part in x)
+      ),
+      'head_sources': lambda x: (
+          isinstance(x, list)
+          and all(type(i) is int and i in indices for i in x)
+      ),
+  }
+  for key, value in how.items():
+    if key not in allowed:
+      raise ValueError(f'transfer has an unknown keyword {key!r}')
+    if not allowed[key](value):
+      raise ValueError(f'transfer has {key} = {value!r}')
+
+  if not isinstance(name, str):
+    raise ValueError(f'space takes a name, got {name!r}')
+  space = spaces.get(name)
+  num_devices = keywords.get('num_devices')
+  if type(num_devices) is not int or num_devices != len(devices) + 1:
+    raise ValueError(
+        f'keywords has num_devices = {num_devices!r}, but there are'
+        f' {len(devices)} devices and a target'
+    )
+  encode = getattr(encodings, how.get('encoding', 'costs'))(space)
+
+  def build(predictor: types.Predictor) -> Any:
+    genotype = jnp.zeros((1, space.spec.num_genes), jnp.int32)
+    architecture = dataclasses.replace(
+        space.decode(genotype), encoding=encode(genotype)
+    )
+    device = types.Devices(
+        index=jnp.zeros(1, jnp.int32), reference=jnp.zeros((1, 0))
+    )
+    return predictor.init(jax.random.key(0), architecture, device)
+
+  try:
+    predictor = getattr(predictors, factory)(
+        space.spec,
+        **{
+            key: getattr(predictors, value) if key in _FUNCTIONS else value
+            for key, value in keywords.items()
+        },
+    )
+    should = _layout(jax.eval_shape(lambda: build(predictor)))  # no arithmetic
+  except (AttributeError, KeyError, TypeError, ValueError) as e:
+    raise ValueError(f'of an unknown predictor ({e})') from e
+  layout = _layout(params)
+  wrong = sorted(
+      path
+      for path in {*should, *layout}
+      if should.get(path) != layout.get(path)
+  )
+  if wrong:
+    path = wrong[0]
+    raise ValueError(
+        f'{len(wrong)} parameters do not fit its predictor, first {path}:'
+        f' {layout.get(path, "missing")}, should be'
+        f' {should.get(path, "absent")}'
+    )
+  return predictor
+
+
 def load(name_or_path: str | os.PathLike[str]) -> Checkpoint:
   """Loads a pretrained predictor.
 
@@ -201,7 +307,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Checkpoint:
 
   Raises:
     FileNotFoundError: neither a shipped name nor a file.
-    ValueError: the file is not a checkpoint, or of another format.
+    ValueError: the file is not a checkpoint, of another format, or its header
+      and its parameters do not fit together; names the file and the problem.
   """
   name = os.fspath(name_or_path)
   if name in names():
@@ -216,18 +323,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Checkpoint:
         f'{name!r} is neither a file nor a shipped checkpoint'
         f' ({", ".join(names()) or "none is installed"})'
     )
-  if header.get('format') != _FORMAT or 'factory' not in header:
-    raise ValueError(
-        f'{name}: checkpoint format {header.get("format")!r}, this version'
-        f' reads {_FORMAT}'
-    )
-  space = spaces.get(header['space'])
   try:
-    keywords = {
-        key: getattr(predictors, value) if key in _FUNCTIONS else value
-        for key, value in header['keywords'].items()
-    }
-    predictor = getattr(predictors, header['factory'])(space.spec, **keywords)
-  except (AttributeError, KeyError, TypeError) as e:
-    raise ValueError(f'{name}: of an unknown predictor ({e})') from e
+    predictor = _check(params, header)
+  except ValueError as e:
+    raise ValueError(f'{name}: {e}') from e
   return Checkpoint(predictor, params, header)

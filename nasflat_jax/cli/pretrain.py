@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import datetime
+import math
 import pathlib
 import shlex
 import sys
@@ -72,7 +73,11 @@ _HEAD_SOURCES = flags.DEFINE_integer(
     'closed-form head reads.', lower_bound=1, flag_values=_FLAGS)
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of rows, weights and batches.', lower_bound=0,
-    flag_values=_FLAGS)
+    upper_bound=2**32 - 1, flag_values=_FLAGS)
+# NaN is within all bounds.
+for _flag in (_LEARNING_RATE, _ADAPT_LEARNING_RATE):
+  flags.register_validator(
+      _flag, math.isfinite, 'must be finite', flag_values=_FLAGS)
 # Flags that say where and how often to write, not what to compute; like
 # `head_sources`, which acts after training, they may change on resuming.
 _NOT_SETTINGS = ('out', 'save_every')
@@ -126,8 +131,14 @@ def _pretrain() -> None:
   bar = _main.Progress('Pretraining, steps')
 
   def on_chunk(state, loss) -> None:
-    del loss
     step = int(state.step)
+    # The last update acts on the state, not yet on the loss.
+    if not all(np.isfinite(x).all() for x in (loss, *jax.tree.leaves(state))):
+      remove = f' and remove {partial}' if partial.exists() else ''
+      raise ValueError(
+          f'training diverged by step {step} (loss {loss}); lower'
+          f' --learning_rate{remove}'
+      )
     checkpoints.save_state(partial, state, settings)
     bar(step, _NUM_STEPS.value)
 
@@ -241,16 +252,21 @@ def _scores(
     return {'num_held_out': 0, 'mean': None, 'spearman': {}}
   predicted = pretrained.source_scores(table.genotype[held_out])
   rho = {
-      name: round(float(metrics.spearman(row, latency)), 4)
+      name: float(metrics.spearman(row, latency))
       for name, row, latency in zip(
           table.device_names, predicted, table.values[:, held_out]
       )
   }
+  # A constant row has no rank correlation, and JSON no NaN.
   return {
       'num_held_out': len(held_out),
-      'mean': round(float(np.mean(list(rho.values()))), 4),
-      'spearman': rho,
+      'mean': _rounded(float(np.mean(list(rho.values())))),
+      'spearman': {name: _rounded(value) for name, value in rho.items()},
   }
+
+
+def _rounded(value: float) -> float | None:
+  return round(value, 4) if math.isfinite(value) else None
 
 
 def _command() -> str:

@@ -179,23 +179,22 @@ class DamageTest(parameterized.TestCase):
 
   @parameterized.parameters(
       ({'format': 2, 'factory': 'nasflat'}, 'checkpoint format 2, this'),
-      ({'format': 1}, 'this version reads 1'),
-      ({}, 'format None'),
-      ({'format': 1, 'factory': 'nasflat', 'space': 'magic', 'keywords': {}},
-       "unknown search space 'magic'"),
-      ({'format': 1, 'factory': 'magic', 'space': 'fbnet', 'keywords': {}},
-       'unknown predictor .*magic'),
-      ({'format': 1, 'factory': 'nasflat', 'space': 'fbnet',
-        'keywords': {'layer': 'magic'}}, 'unknown predictor .*magic'),
-      ({'format': 1, 'factory': 'nasflat', 'space': 'fbnet',
-        'keywords': {'magic': 1}}, 'unknown predictor .*magic'),
-      ({'format': 1, 'factory': 'nasflat', 'space': 'fbnet'},
-       'unknown predictor .*keywords'),
+      ({}, 'format None, this version reads 1'),
+      ({'format': 1},
+       'header lacks space, factory, keywords, transfer, devices'),
   )
   def test_other_headers(self, header, message):
     checkpoints.save_arrays(self.path, {'a': np.ones(2)}, header)
-    with self.assertRaisesRegex(ValueError, message):
+    with self.assertRaisesRegex(ValueError, f'some.npz: .*{message}'):
       checkpoints.load(self.path)
+
+  def test_a_header_holds_no_nan(self):
+    checkpoints.save_arrays(self.path, {'a': np.ones(2)}, {'n': 1})
+    old = self.path.read_bytes()
+    for value in (np.nan, np.inf):
+      with self.assertRaisesRegex(ValueError, 'not JSON compliant'):
+        checkpoints.save_arrays(self.path, {'a': np.ones(2)}, {'n': value})
+    self.assertEqual(self.path.read_bytes(), old)
 
   def test_unknown_name_lists_what_ships(self):
     with self.assertRaisesRegex(
@@ -216,6 +215,115 @@ class DamageTest(parameterized.TestCase):
         checkpoints.save_arrays(self.path, {'a': np.zeros(2)}, {'n': 2})
     self.assertEqual(self.path.read_bytes(), old)
     self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+
+class CheckTest(parameterized.TestCase):
+  """A good checkpoint with one thing changed is refused by name."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    predictor = predictors.nasflat(
+        _SPACE.spec,
+        **{**_KEYWORDS, 'layer': predictors.dense_graph_flow},
+    )
+    cls.params = jax.jit(predictor.init)(jax.random.key(1), *_rows())
+    cls.header = {
+        **_PROVENANCE, 'format': 1, 'space': 'nasbench201',
+        'factory': 'nasflat', 'keywords': _KEYWORDS,
+    }
+
+  def _refuses(self, message, params=None, header=None):
+    path = pathlib.Path(self.create_tempdir()) / 'some.npz'
+    checkpoints.save_arrays(path, params or self.params, header or self.header)
+    with self.assertRaisesRegex(ValueError, f'some.npz: .*{message}'):
+      checkpoints.load(path)
+
+  def test_the_unchanged_one_loads(self):
+    path = pathlib.Path(self.create_tempdir()) / 'some.npz'
+    transfer_ = {
+        'encoding': 'none', 'adapt_steps': 1, 'learning_rate': 0.5,
+        'parts': ['fine_tune', 'head'], 'head_sources': [0, 1],
+    }
+    checkpoints.save_arrays(
+        path, self.params, {**self.header, 'transfer': transfer_}
+    )
+    self.assertEqual(checkpoints.load(path).provenance['transfer'], transfer_)
+
+  @parameterized.parameters('space', 'transfer', 'devices', 'keywords')
+  def test_missing_fields(self, field):
+    header = {k: v for k, v in self.header.items() if k != field}
+    self._refuses(f'its header lacks {field}$', header=header)
+
+  @parameterized.parameters(
+      ('space', 'magic', "unknown search space 'magic'"),
+      ('space', ['fbnet'], 'space takes a name'),
+      ('factory', 'magic', 'unknown predictor .*magic'),
+      ('factory', 3, 'unknown predictor'),
+      ('factory', 'num_parameters', 'unknown predictor'),
+      ('keywords', [], 'keywords takes a mapping'),
+      ('keywords', {}, 'num_devices = None, but there are 2 devices'),
+      ('keywords', {**_KEYWORDS, 'num_devices': 4}, 'num_devices = 4, but'),
+      ('keywords', {**_KEYWORDS, 'num_devices': 3.0}, 'num_devices = 3.0, but'),
+      ('keywords', {**_KEYWORDS, 'layer': 'magic'}, 'predictor .*magic'),
+      ('keywords', {**_KEYWORDS, 'layer': 'score'}, 'unknown predictor'),
+      ('keywords', {**_KEYWORDS, 'magic': 1}, 'predictor .*magic'),
+      ('keywords', {**_KEYWORDS, 'hardware_embedding': 'magic'},
+       "predictor .*'magic'"),
+      ('devices', 'ab', "devices takes a list of names, got 'ab'"),
+      ('devices', [1, 2], 'devices takes a list of names'),
+      ('devices', [], 'devices takes a list of names'),
+      ('devices', ['a'], 'num_devices = 3, but there are 1 devices'),
+      ('transfer', ['head'], 'transfer takes a mapping'),
+      ('transfer', {'magic': 1}, "transfer has an unknown keyword 'magic'"),
+      ('transfer', {'num_sources': 2}, "unknown keyword 'num_sources'"),
+      ('transfer', {'encoding': 'magic'}, "transfer has encoding = 'magic'"),
+      ('transfer', {'encoding': ['none']}, 'transfer has encoding'),
+      ('transfer', {'adapt_steps': 0}, 'transfer has adapt_steps = 0'),
+      ('transfer', {'adapt_steps': True}, 'transfer has adapt_steps = True'),
+      ('transfer', {'learning_rate': '1'}, "transfer has learning_rate = '1'"),
+      ('transfer', {'learning_rate': -1.0}, 'transfer has learning_rate'),
+      ('transfer', {'parts': ['magic']}, 'transfer has parts'),
+      ('transfer', {'parts': 'head'}, "transfer has parts = 'head'"),
+      ('transfer', {'parts': []}, 'transfer has parts'),
+      ('transfer', {'head_sources': [0, 2]}, 'transfer has head_sources'),
+      ('transfer', {'head_sources': [-1]}, 'transfer has head_sources'),
+      ('transfer', {'head_sources': [0.0]}, 'transfer has head_sources'),
+  )
+  def test_wrong_fields(self, field, value, message):
+    self._refuses(message, header={**self.header, field: value})
+
+  def test_a_learning_rate_that_is_not_a_number(self):
+    # save_arrays refuses it, another writer need not.
+    path = pathlib.Path(self.create_tempdir()) / 'some.npz'
+    header = _header(**{**self.header, 'transfer': {'learning_rate': np.nan}})
+    path.write_bytes(_npz(header=header))
+    with self.assertRaisesRegex(ValueError, 'transfer has learning_rate = nan'):
+      checkpoints.load(path)
+
+  def test_parameters_of_another_predictor(self):
+    table = self.params['device_embedding']
+    for params, message in (
+        ({**self.params, 'device_embedding': table[:2]},
+         r'device_embedding: float32\[2, 8\], should be float32\[3, 8\]'),
+        ({**self.params, 'device_embedding': table.astype(jnp.int32)},
+         r'device_embedding: int32\[3, 8\], should be float32\[3, 8\]'),
+        ({**self.params, 'magic': table},
+         r'1 parameters .*magic: float32\[3, 8\], should be absent'),
+        ({k: v for k, v in self.params.items() if k != 'score'},
+         r'2 parameters .*score/Dense_0/bias: missing, should be'),
+    ):
+      with self.subTest(message):
+        self._refuses(message, params=params)
+
+  def test_parameters_of_another_encoding_or_space(self):
+    for changed, message in (
+        ({'transfer': {'encoding': 'costs'}}, 'parameters do not fit'),
+        ({'transfer': {}}, 'parameters do not fit'),  # costs is the default
+        ({'space': 'fbnet'}, 'parameters do not fit'),
+    ):
+      with self.subTest(str(changed)):
+        self._refuses(message, header={**self.header, **changed})
 
 
 class StateTest(absltest.TestCase):

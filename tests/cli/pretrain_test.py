@@ -21,6 +21,7 @@ from nasflat_jax import checkpoints
 from nasflat_jax import data
 from nasflat_jax import spaces
 from nasflat_jax import transfer
+from nasflat_jax import types
 from nasflat_jax.cli import pretrain
 import real_data
 
@@ -153,6 +154,12 @@ class PretrainTest(parameterized.TestCase):
       ('--encoding=magic', 'encoding'),
       ('--device_representation=magic', 'device_representation'),
       ('--learning_rate=-1', 'learning_rate'),
+      ('--learning_rate=nan', '--learning_rate=nan: must be finite'),
+      ('--learning_rate=inf', '--learning_rate=inf: must be finite'),
+      ('--adapt_learning_rate=nan', 'adapt_learning_rate=nan: must be finite'),
+      ('--adapt_learning_rate=inf', 'adapt_learning_rate=inf: must be finite'),
+      ('--seed=4294967296', '--seed'),
+      ('--seed=-1', '--seed'),
       ('--out=', '--out: . is a folder'),
       ('--out=/dev/null/mine.npz', '--out: no folder /dev/null can be made'),
       ('--what=1', 'what'),
@@ -163,6 +170,61 @@ class PretrainTest(parameterized.TestCase):
     self.assertIn(message, err)
     self.assertLen(err.splitlines(), 1)
     self.assertFalse(self.partial.exists())
+
+  @parameterized.parameters('loss', 'state')
+  def test_a_diverged_training_stops_and_keeps_the_good_state(self, what):
+    good = types.TransferState(
+        {'w': np.ones(2, np.float32)}, (), np.asarray(2, np.int32)
+    )
+    bad = {'loss': good, 'state': good._replace(
+        meta_params={'w': np.array([1.0, np.nan], np.float32)})}[what]
+
+    def train(*args, on_chunk, **kwargs):
+      del args, kwargs
+      on_chunk(good, 1.0)
+      self.before = self.partial.read_bytes()
+      on_chunk(
+          bad._replace(step=np.asarray(4, np.int32)),
+          np.nan if what == 'loss' else 1.0,
+      )
+
+    with mock.patch.object(transfer, 'pretrain_network', train):
+      code, out, err = self._on_real_data()
+    self.assertEqual((code, out), (2, ''))
+    self.assertRegex(
+        err.splitlines()[-1],
+        'training diverged by step 4 .*; lower --learning_rate and remove .*'
+        'mine.npz.partial$',
+    )
+    self.assertEqual(self.partial.read_bytes(), self.before)
+    self.assertFalse(self.out.exists())
+
+  def test_a_rate_far_too_high_saves_nothing(self):
+    code, _, err = self._on_real_data('--learning_rate=1e38')
+    self.assertEqual(code, 2, err)
+    self.assertRegex(
+        err.splitlines()[-1], 'diverged by step 2 .*; lower --learning_rate$'
+    )
+    self.assertEqual(list(self.out.parent.iterdir()), [])
+
+  def test_the_largest_seed_is_taken(self):
+    code, _, err = self._on_real_data(
+        f'--seed={2**32 - 1}', '--num_source=99999'
+    )
+    self.assertEqual(code, 2)
+    self.assertIn('--num_source=99999: ', err)  # beyond the seed
+
+  def test_a_device_without_a_rank_correlation_can_be_saved(self):
+    table = real_data.table('nasbench201')
+    table = table.select(table.device_names[:2])
+    scores = np.arange(10.0)
+    pre = mock.Mock(source_scores=lambda g: np.stack([scores, 0 * scores]))
+    found = pretrain._scores(pre, table, np.arange(10))
+    self.assertIsNone(found['mean'])
+    rho = [found['spearman'][name] for name in table.device_names]
+    self.assertIsInstance(rho[0], float)
+    self.assertIsNone(rho[1])
+    json.dumps(found, allow_nan=False)
 
   def test_no_device_left(self):
     names = real_data.table('nasbench201').device_names
