@@ -34,7 +34,6 @@ def choose_candidates(
     `[N, G]` int32 distinct architectures.
 
   Raises:
-    FileNotFoundError: there is no such file.
     ValueError: the flag or the file it names is not as described.
   """
   import jax
@@ -54,7 +53,8 @@ def choose_candidates(
     return np.asarray(spaces.genotype_of(space, range(size)))
   kind, _, number = candidates.partition(':')
   if kind != 'random':
-    return reports.read_architectures(candidates, space)
+    with _main.naming('candidates'):
+      return reports.read_architectures(candidates, space)
   if not (number.isascii() and number.isdigit() and int(number) > 0):
     raise ValueError(
         f'--candidates={candidates}: N of random:N must be a positive number'
@@ -75,12 +75,13 @@ def load_checkpoint(space: types.SearchSpace, name: str) -> Any:
     `(predictor, params, provenance)`.
 
   Raises:
-    FileNotFoundError: there is none of that name.
-    ValueError: it is not a checkpoint, or one of another space.
+    ValueError: there is none of that name, it is not a checkpoint, or one of
+      another space.
   """
   from nasflat_jax import checkpoints
 
-  checkpoint = checkpoints.load(name or space.spec.name)
+  with _main.naming('checkpoint'):
+    checkpoint = checkpoints.load(name or space.spec.name)
   _, _, provenance = checkpoint
   if provenance['space'] != space.spec.name:
     raise ValueError(
@@ -88,6 +89,12 @@ def load_checkpoint(space: types.SearchSpace, name: str) -> Any:
         f'{space.spec.name}'
     )
   return checkpoint
+
+
+def check_out(out: pathlib.Path) -> None:
+  """Raises a ValueError where the flag `--out` is no place for a folder."""
+  if out.exists() and not out.is_dir():
+    raise ValueError(f'--out={out}: exists and is not a folder')
 
 
 def adapt_and_report(
@@ -129,8 +136,7 @@ def adapt_and_report(
 
   measured = reports.read_measurements(measurements, space)
   genotype = choose_candidates(space, candidates, seed)
-  if out.exists() and not out.is_dir():
-    raise ValueError(f'--out={out}: exists and is not a folder')
+  check_out(out)
   pretrained = load_checkpoint(space, checkpoint)
   key = jax.random.key(seed)
   support = measured.genotype[measured.is_support]

@@ -31,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import os
+import pathlib
+import re
 import sys
 import textwrap
 import time
@@ -90,12 +92,15 @@ def _run(
       raise ValueError(f'unexpected argument {positional[0]!r} (see --help)')
     body()
   except (flags.Error, ValueError) as error:
-    return _fail(program, str(error))
+    # absl tells of a flag that is missing as if None had been given.
+    missing = re.match(r'flag --(\w+)=None: ', str(error))
+    return _fail(
+        program, f'--{missing[1]} is required' if missing else str(error)
+    )
   except BrokenPipeError:
     raise
   except OSError as error:
-    name = f'{error.filename}: ' if error.filename is not None else ''
-    return _fail(program, f'{name}{error.strerror or error}')
+    return _fail(program, _describe(error))
   except KeyboardInterrupt:
     print(f'\n{program}: interrupted', file=sys.stderr)
     return 130
@@ -133,6 +138,50 @@ def format_help(
         text, _WIDTH, initial_indent=' ' * 6, subsequent_indent=' ' * 6
     ))
   return '\n'.join(lines)
+
+
+@contextlib.contextmanager
+def naming(flag: str) -> Iterator[None]:
+  """Puts a flag's name before the mistakes found in a block.
+
+  Args:
+    flag: the name, without dashes.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    ValueError: the block raised a `ValueError` or an `OSError`.
+  """
+  try:
+    yield
+  except ValueError as error:
+    raise ValueError(f'--{flag}: {error}') from error
+  except OSError as error:
+    raise ValueError(f'--{flag}: {_describe(error)}') from error
+
+
+def path_of(flag: flags.FlagHolder[str]) -> pathlib.Path:
+  """Returns a flag's path; an empty one would be the current folder.
+
+  Args:
+    flag: the flag.
+
+  Returns:
+    The path.
+
+  Raises:
+    ValueError: the flag is empty.
+  """
+  if not flag.value:
+    raise ValueError(f'--{flag.name} is empty, want a path')
+  return pathlib.Path(flag.value)
+
+
+def _describe(error: OSError) -> str:
+  """Returns which file it is about and what is wrong with it."""
+  name = f'{error.filename}: ' if error.filename is not None else ''
+  return f'{name}{error.strerror or error}'
 
 
 def _fail(program: str, message: str) -> int:

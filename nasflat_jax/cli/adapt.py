@@ -5,14 +5,14 @@ Example: nasflat-adapt --measurements=my_phone.csv --out=my_phone
 The file has the column `architecture` (canonical string) or `index` (exact
 number), `latency_ms` and, if you like, `role`: rows with the role `check` are
 held out for judging. Several rows of one architecture are replicates, joined by
-their median. Written to --out: predictions.csv, measurements.csv,
-summary.json and, where matplotlib is installed, latency.png.
+their median; the columns iqr_ms and repeats, if there, are passed on. Written
+to --out: predictions.csv, measurements.csv, summary.json and, where matplotlib
+is installed, latency.png.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-import pathlib
 import sys
 import time
 
@@ -60,10 +60,12 @@ _PLOT = flags.DEFINE_bool(
 def _adapt() -> None:
   from nasflat_jax import spaces
 
+  with _main.naming('space'):
+    space = spaces.get(_SPACE.value)
   _adaptation.adapt_and_report(
-      space=spaces.get(_SPACE.value),
-      measurements=pathlib.Path(_MEASUREMENTS.value),
-      out=pathlib.Path(_OUT.value),
+      space=space,
+      measurements=_main.path_of(_MEASUREMENTS),
+      out=_main.path_of(_OUT),
       checkpoint=_CHECKPOINT.value,
       candidates=_CANDIDATES.value,
       top=_TOP.value,

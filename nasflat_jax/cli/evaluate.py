@@ -3,7 +3,7 @@
 Every method gets the same measurements of each target device and is judged on
 all other architectures. Prints a table and writes all rows as JSON. Rows of
 finished task and method pairs are kept in OUT.partial until the run is
-complete; --resume goes on from there.
+complete; --resume goes on from there, and without it such a file is refused.
 """
 
 from __future__ import annotations

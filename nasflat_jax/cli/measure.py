@@ -3,9 +3,11 @@
 Example: nasflat-measure --genotypes=random:15 --out=measurements.csv
 
 Networks are compiled ahead of time and timed side by side in interleaved
-rounds; the latency is the median over the rounds. The CSV has the columns
-index, architecture, role (support), latency_ms, iqr_ms and repeats, and is
-what nasflat-adapt reads.
+rounds. Of the passes of a round only the quickest counts: latency_ms is the
+median over the rounds of these quickest passes, iqr_ms their interquartile
+range, and repeats counts all timed passes. The CSV has the columns index,
+architecture, role (support), latency_ms, iqr_ms and repeats, and is what
+nasflat-adapt reads.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ _BATCH_SIZE = flags.DEFINE_integer(
     flag_values=_FLAGS,
 )
 _REPEATS = flags.DEFINE_integer(
-    'repeats', 3, 'Least number of timed passes of a network in one round.',
-    lower_bound=1, flag_values=_FLAGS,
+    'repeats', 3, 'Least number of timed passes of a network in one round, of '
+    'which the quickest counts.', lower_bound=1, flag_values=_FLAGS,
 )
 _ROUNDS = flags.DEFINE_integer(
     'rounds', 20, 'Rounds over all networks.', lower_bound=2,
@@ -54,8 +56,8 @@ _ROUNDS = flags.DEFINE_integer(
 )
 _MAX_NOISE = flags.DEFINE_float(
     'max_noise', 0.25, 'Largest accepted scatter: interquartile range over '
-    'median of the rounds, at the median network.', lower_bound=0.0,
-    flag_values=_FLAGS,
+    'median of the quickest passes of the rounds, at the median network.',
+    lower_bound=0.0, flag_values=_FLAGS,
 )
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of all draws.', lower_bound=0,
@@ -80,13 +82,8 @@ def read_genotypes(
     `[N, G]` int32 distinct architectures.
 
   Raises:
-    FileNotFoundError: there is no such file.
     ValueError: the flag or the file it names is not as described.
   """
-  import numpy as np
-
-  from nasflat_jax import reports
-
   kind, colon, number = genotypes.partition(':')
   if kind == 'random' and colon:
     if not (number.isascii() and number.isdigit() and int(number) > 0):
@@ -94,7 +91,16 @@ def read_genotypes(
           f'--genotypes={genotypes}: N of random:N must be a positive number'
       )
     return _draw(space, int(number), seed)
-  path = pathlib.Path(genotypes)
+  with _main.naming('genotypes'):
+    return _read_file(space, pathlib.Path(genotypes))
+
+
+def _read_file(space: types.SearchSpace, path: pathlib.Path) -> np.ndarray:
+  """Reads a list of architecture strings, or a CSV file."""
+  import numpy as np
+
+  from nasflat_jax import reports
+
   try:
     lines = path.read_text('utf-8-sig').splitlines()
   except UnicodeDecodeError:
@@ -139,8 +145,9 @@ def _draw(space: types.SearchSpace, number: int, seed: int) -> np.ndarray:
 def _measure() -> None:
   from nasflat_jax import spaces
 
-  space = spaces.get(_SPACE.value)
-  out = pathlib.Path(_OUT.value)
+  out = _main.path_of(_OUT)
+  with _main.naming('space'):
+    space = spaces.get(_SPACE.value)
   # What can be refused is refused before the minutes of measuring.
   if not out.parent.is_dir():
     raise ValueError(f'--out={out}: there is no folder {out.parent}')
@@ -153,6 +160,9 @@ def _measure() -> None:
   from nasflat_jax import measure
   from nasflat_jax import reports
 
+  setting = _SETTING.value or None
+  with _main.naming('setting'):
+    measure.network(space.spec.name, genotypes[0], setting=setting)
   shown: dict[str, _main.Progress] = {}
 
   def show(stage: str, done: int, total: int) -> None:
@@ -164,7 +174,7 @@ def _measure() -> None:
       space,
       genotypes,
       key=jax.random.key(_SEED.value),
-      setting=_SETTING.value or None,
+      setting=setting,
       batch_size=_BATCH_SIZE.value,
       repeats=_REPEATS.value,
       rounds=_ROUNDS.value,

@@ -4,15 +4,15 @@ Example: nasflat-quickstart --out=quickstart_out
 
 Chooses --num_support architectures, times them and --num_check fresh ones on
 this machine in one interleaved run, adapts a pretrained predictor to the
-former, judges it on the latter and predicts the whole space. Written to
---out: predictions.csv, measurements.csv (nasflat-adapt reads it), summary.json
-and, where matplotlib is installed, latency.png.
+former, judges it on the latter and predicts the whole space. A latency is the
+median over rounds of the quickest pass of each round. Written to --out:
+predictions.csv, measurements.csv (nasflat-adapt reads it), summary.json and,
+where matplotlib is installed, latency.png.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-import pathlib
 import sys
 import time
 from typing import Any, TYPE_CHECKING
@@ -49,9 +49,9 @@ _BATCH_SIZE = flags.DEFINE_integer(
     flag_values=_FLAGS,
 )
 _MAX_NOISE = flags.DEFINE_float(
-    'max_noise', 0.25, 'Largest accepted scatter of the repeats: interquartile '
-    'range over median, at the median network.', lower_bound=0.0,
-    flag_values=_FLAGS,
+    'max_noise', 0.25, 'Largest accepted scatter: interquartile range over '
+    'median of the quickest passes of the rounds, at the median network.',
+    lower_bound=0.0, flag_values=_FLAGS,
 )
 _SEED = flags.DEFINE_integer(
     'seed', 0, 'Seed of all draws.', lower_bound=0,
@@ -137,21 +137,23 @@ def _quickstart() -> None:
 
   started = time.monotonic()
   seconds: dict[str, float] = {}
-  space = spaces.get(_SPACE.value)
+  out = _main.path_of(_OUT)
+  with _main.naming('space'):
+    space = spaces.get(_SPACE.value)
   # What can be refused is refused before the minutes of measuring.
+  _adaptation.check_out(out)
   _adaptation.choose_candidates(space, _CANDIDATES.value, _SEED.value)
   _adaptation.load_checkpoint(space, _CHECKPOINT.value)
-  out = pathlib.Path(_OUT.value)
-  out.mkdir(parents=True, exist_ok=True)
-
   keys = jax.random.split(jax.random.key(_SEED.value), 3)
   with _main.stage(
       f'Choosing {_NUM_SUPPORT.value} networks to measure', seconds, 'choose'
   ):
-    support = np.asarray(
-        transfer.choose_support(keys[0], space, _NUM_SUPPORT.value)
-    )
+    with _main.naming('num_support'):
+      support = np.asarray(
+          transfer.choose_support(keys[0], space, _NUM_SUPPORT.value)
+      )
     check = draw_check(keys[1], space, support, num_check=_NUM_CHECK.value)
+  out.mkdir(parents=True, exist_ok=True)
   progress: dict[str, _main.Progress] = {}
 
   def report(name: str, done: int, total: int) -> None:
@@ -162,14 +164,21 @@ def _quickstart() -> None:
   with _main.stage(
       f'Measuring {len(support)} and {len(check)} networks', seconds, 'measure'
   ):
-    measured = measure.collect(
-        space,
-        np.concatenate([support, check]),
-        batch_size=_BATCH_SIZE.value,
-        key=keys[2],
-        max_noise=_MAX_NOISE.value,
-        progress=report,
-    )
+    try:
+      measured = measure.collect(
+          space,
+          np.concatenate([support, check]),
+          batch_size=_BATCH_SIZE.value,
+          key=keys[2],
+          max_noise=_MAX_NOISE.value,
+          progress=report,
+      )
+    except measure.NoisyMachineError as error:
+      # Its advice after the semicolon names arguments that are no flags here.
+      seen, _, _ = str(error).partition(';')
+      raise ValueError(
+          f'{seen}; stop other programs or raise --max_noise'
+      ) from error
   measurements = out / 'measurements.csv'
   reports.write_measurements(
       measurements,

@@ -77,7 +77,10 @@ def write_folder(
     summary: Mapping[str, Any],
     plot: bool,
 ) -> str | None:
-  """Writes predictions, measurements, summary and, if asked, the picture.
+  """Writes predictions, measurements, the picture if asked, and the summary.
+
+  The summary of an earlier run goes first and the new one comes last: where
+  there is one, the other files belong to it.
 
   Args:
     out: the folder; made where it does not exist.
@@ -89,13 +92,15 @@ def write_folder(
     prediction: `[N]` their latencies.
     evaluation: the judgement; its figures go into the summary.
     summary: further entries of the summary.
-    plot: whether to draw `latency.png`.
+    plot: whether to draw `latency.png`; one of an earlier run is removed.
 
   Returns:
     Why there is no picture; None where there is one or none was asked for.
   """
   out = pathlib.Path(out)
   out.mkdir(parents=True, exist_ok=True)
+  for name in ('summary.json', 'latency.png'):
+    (out / name).unlink(missing_ok=True)
   _results.write_predictions(
       out / 'predictions.csv', space, genotype, prediction
   )
@@ -107,7 +112,8 @@ def write_folder(
         measured.genotype,
         measured.latency_ms,
         role=measured.role,
-        repeats=measured.replicates,
+        iqr_ms=measured.iqr_ms,
+        repeats=measured.repeats,
     )
   num_support = measured.role.count('support')
   is_check = evaluation.kind == 'check'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
+import re
 
 import numpy as np
 
@@ -16,6 +17,8 @@ _IDENTITY = ('architecture', 'index')
 # Two timings of one network on an idle device agree within some ten percent;
 # beyond this factor one of them is not a measurement of that network.
 _MAX_REPLICATE_RATIO = 3.0
+# A nanosecond and eleven days: beyond them the unit is not milliseconds.
+_MIN_MS, _MAX_MS = 1e-6, 1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +29,10 @@ class MeasurementFile:
     genotype: `[N, G]` int32, distinct, in the order of first appearance.
     latency_ms: `[N]` float64 milliseconds, the median of the replicates.
     role: `[N]` `support` (adapt on) or `check` (judge on).
-    replicates: `[N]` int64, rows joined for each architecture.
+    iqr_ms: `[N]` float64, the spread given; NaN where none is, or where rows
+      were joined.
+    repeats: `[N]` int64, timings behind each latency: a row without a count is
+      one.
     replicate_noise: standard deviation of the logarithm of one row, pooled
       over the architectures that have several (0.05 is about 5 %); None where
       none has.
@@ -36,7 +42,8 @@ class MeasurementFile:
   genotype: np.ndarray  # [N, G]
   latency_ms: np.ndarray  # [N]
   role: tuple[str, ...]  # [N]
-  replicates: np.ndarray  # [N]
+  iqr_ms: np.ndarray  # [N]
+  repeats: np.ndarray  # [N]
   replicate_noise: float | None
   lines: tuple[tuple[int, ...], ...]
 
@@ -61,8 +68,9 @@ def read_measurements(
 
   Columns: `architecture` (canonical string) or `index` (exact decimal number)
   or both, `latency_ms`, and optionally `role` (`support`, the default, or
-  `check`). Other columns are ignored. Rows of one architecture are replicates
-  and are joined by their median.
+  `check`), `iqr_ms` and `repeats`, see `write_measurements`; their cells may be
+  empty. Other columns are ignored. Rows of one architecture are replicates and
+  are joined by their median.
 
   Args:
     path: the file.
@@ -74,14 +82,16 @@ def read_measurements(
 
   Raises:
     FileNotFoundError: there is no such file.
-    ValueError: anything in the file is not as described, replicates differ
-      beyond a factor of 3, or an architecture has both roles; the message
-      starts with `path:line:`.
+    ValueError: anything in the file is not as described, a latency is not
+      between 1e-6 and 1e9 ms, replicates differ beyond a factor of 3, or an
+      architecture has both roles; the message starts with `path:line:`.
   """
   rows = _rows.read_rows(path, required=('latency_ms',), any_of=_IDENTITY)
   genotype = _rows.read_genotypes(rows, space)
   latency_ms = np.array([_read_latency(row) for row in rows])
   roles = [_read_role(row) for row in rows]
+  iqr_ms = np.array([_read_iqr(row) for row in rows])
+  repeats = np.array([_read_repeats(row) for row in rows], np.int64)
 
   groups: dict[bytes, list[int]] = {}
   for i, genes in enumerate(genotype):
@@ -101,7 +111,11 @@ def read_measurements(
       genotype=genotype[first],
       latency_ms=np.array([np.median(group) for group in values]),
       role=role,
-      replicates=np.array([len(group) for group in values]),
+      iqr_ms=np.array([
+          iqr_ms[members[0]] if len(members) == 1 else math.nan
+          for members in groups.values()
+      ]),
+      repeats=np.array([repeats[members].sum() for members in groups.values()]),
       replicate_noise=_pooled_noise(values),
       lines=tuple(
           tuple(rows[i].line for i in members) for members in groups.values()
@@ -133,16 +147,42 @@ def read_architectures(
 
 
 def _read_latency(row: _rows.Row) -> float:
-  """Reads a positive, finite number of milliseconds."""
-  cell = row.cells['latency_ms']
+  """Reads milliseconds within the bounds."""
+  value = _read_number(row, 'latency_ms')
+  if not _MIN_MS <= value <= _MAX_MS:
+    raise row.error(
+        f'latency_ms {row.cells["latency_ms"]} is not between 1e-6 and 1e9 ms'
+    )
+  return value
+
+
+def _read_iqr(row: _rows.Row) -> float:
+  """Reads the spread; NaN where there is none."""
+  if not row.cells.get('iqr_ms'):
+    return math.nan
+  value = _read_number(row, 'iqr_ms')
+  if not 0 <= value <= _MAX_MS:
+    raise row.error(f'iqr_ms {row.cells["iqr_ms"]} is not between 0 and 1e9 ms')
+  return value
+
+
+def _read_repeats(row: _rows.Row) -> int:
+  """Reads the count of timings; a row without one is one timing."""
+  cell = row.cells.get('repeats') or '1'
+  # Nine digits: more are no count, and their sum might not fit 64 bits.
+  if not re.fullmatch('[0-9]{1,9}', cell) or int(cell) < 1:
+    raise row.error(f'repeats {cell!r} is not a whole number above 0')
+  return int(cell)
+
+
+def _read_number(row: _rows.Row, column: str) -> float:
+  """Reads a number, NaN and infinities included."""
+  cell = row.cells[column]
   try:
     # `float` would take an underscore for a separator of thousands.
-    value = float(cell.replace('_', '?'))
+    return float(cell.replace('_', '?'))
   except ValueError:
-    raise row.error(f'latency_ms {cell!r} is not a number') from None
-  if not (math.isfinite(value) and value > 0):
-    raise row.error(f'latency_ms {cell} is not positive and finite')
-  return value
+    raise row.error(f'{column} {cell!r} is not a number') from None
 
 
 def _read_role(row: _rows.Row) -> str:

@@ -49,7 +49,10 @@ def write_measurements(
 ) -> None:
   """Writes `index,architecture,role,latency_ms,iqr_ms,repeats`.
 
-  `read_measurements` reads the file back exactly.
+  `read_measurements` reads the latencies back exactly. Where `measure.collect`
+  made them, `latency_ms` is the median over rounds of the quickest pass of each
+  round, `iqr_ms` the interquartile range of these quickest passes, and
+  `repeats` counts all timed passes.
 
   Args:
     path: the file.
@@ -57,8 +60,8 @@ def write_measurements(
     genotype: `[N, G]` architectures.
     latency_ms: `[N]` milliseconds.
     role: `[N]` `support` or `check`.
-    iqr_ms: `[N]` interquartile range of the repeats, milliseconds; None
-      leaves the cells empty.
+    iqr_ms: `[N]` interquartile range, milliseconds; NaN, or None for all,
+      leaves a cell empty.
     repeats: `[N]` timings behind each latency; None leaves the cells empty.
   """
   num = len(genotype)
@@ -67,7 +70,8 @@ def write_measurements(
       'role': list(role),
       'latency_ms': [repr(float(value)) for value in latency_ms],
       'iqr_ms': [''] * num if iqr_ms is None else [
-          f'{value:.4g}' for value in np.asarray(iqr_ms)
+          '' if math.isnan(value) else f'{value:.4g}'
+          for value in np.asarray(iqr_ms)
       ],
       'repeats': [''] * num if repeats is None else [
           str(int(value)) for value in np.asarray(repeats)

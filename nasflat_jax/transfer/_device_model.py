@@ -101,7 +101,7 @@ def choose_support(
   _, first = np.unique(np.asarray(pool), axis=0, return_index=True)
   if num_support > len(first):
     raise ValueError(
-        f'num_support={num_support}: chosen from {len(first)} architectures'
+        f'cannot choose {num_support} of {len(first)} architectures'
     )
   chosen = samplers.d_optimal(
       design_key,

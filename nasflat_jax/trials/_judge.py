@@ -35,11 +35,20 @@ def judge(
   Returns:
     `spearman, kendall, mape, within_10pct, coverage_90, degenerate`; fractions
     from 0 to 1, None where a figure is undefined. Constant scores correlate by
-    0 and are marked degenerate.
+    0 and are marked degenerate. Without rows to judge all figures are None.
   """
   scores, latency_ms, pred_ms = (
       np.asarray(x, np.float64)[judged] for x in (scores, latency_ms, pred_ms)
   )
+  if not scores.size:
+    return {
+        'spearman': None,
+        'kendall': None,
+        'mape': None,
+        'within_10pct': None,
+        'coverage_90': None,
+        'degenerate': False,
+    }
   degenerate = _is_constant(scores)
   if degenerate:
     rho, tau = 0.0, 0.0
@@ -66,9 +75,7 @@ def judge(
 
 def _is_constant(scores: np.ndarray) -> bool:
   """True where all that is left of the differences is rounding."""
-  return not scores.size or bool(
-      np.ptp(scores) <= 1e-12 * np.abs(scores).max()
-  )
+  return bool(np.ptp(scores) <= 1e-12 * np.abs(scores).max())
 
 
 def _number(value: object) -> float | None:

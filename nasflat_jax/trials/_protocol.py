@@ -21,6 +21,9 @@ from nasflat_jax import samplers
 from nasflat_jax import spaces
 from nasflat_jax import types
 
+# Fewer rows have no rank correlation to speak of.
+_MIN_JUDGED = 3
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Draws:
@@ -143,7 +146,8 @@ def draw(
     `T = devices * trials` draws.
 
   Raises:
-    ValueError: a pool is too small, or a size is not positive.
+    ValueError: a pool is too small, a size is not positive, or fewer than 3
+      rows of a device are left to judge.
   """
   partition = problem.partition
   if partition is None:
@@ -164,6 +168,13 @@ def draw(
       raise ValueError(
           f'task {partition.name}: device {name!r} has {pool.sum()} valid '
           f'measured architectures, {wanted} are needed'
+      )
+    num_left = int(np.isfinite(row).sum()) - num_support
+    if num_left < _MIN_JUDGED:
+      raise ValueError(
+          f'task {partition.name}: num_support {num_support} leaves {num_left} '
+          f'measured architectures of device {name!r} to judge, at least '
+          f'{_MIN_JUDGED} are needed'
       )
     for trial in range(num_trials):
       pair = fold(key, partition.name, name)

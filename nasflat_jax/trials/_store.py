@@ -82,50 +82,55 @@ class Store:
     Args:
       path: the results file; an old one stays until `finish`.
       meta: see `metadata`.
-      resume: reuse the rows of an interrupted run; False starts anew.
+      resume: reuse the rows of an interrupted run, if there is one.
 
     Raises:
-      ValueError: the interrupted run differs in something that changes rows,
-        or its file is damaged.
+      ValueError: there is an interrupted run and `resume` is False, or it
+        differs in something that changes rows, or its file is damaged.
     """
     self.path = pathlib.Path(path)
     self._meta = dict(meta)
     self._partial = self.path.with_name(self.path.name + '.partial')
     self.done: dict[tuple[str, str], Rows] = {}
     # The log begins with the first rows: a run refused for its settings leaves
-    # nothing behind, and no log of an earlier run is lost to it.
-    self._begun = resume and self._partial.exists()
+    # nothing behind.
+    self._begun = self._partial.exists()
+    if self._begun and not resume:
+      raise ValueError(
+          f'{self._partial} holds an interrupted run; pass --resume to go on '
+          'or delete it'
+      )
     if self._begun:
       self._load()
 
   def _load(self) -> None:
-    lines = self._partial.read_text(encoding='utf-8').splitlines(keepends=True)
+    content = self._partial.read_bytes()
     # An interruption while writing leaves a last line without its end.
-    if lines and not lines[-1].endswith('\n'):
-      lines.pop()
-      self._partial.write_text(''.join(lines), encoding='utf-8')
+    whole = content[:content.rfind(b'\n') + 1]
     try:
-      header, *entries = [json.loads(line) for line in lines]
+      header, *entries = [json.loads(line) for line in whole.splitlines()]
       old = header['meta']
       done = {(e['task'], e['method']): e['rows'] for e in entries}
     except (ValueError, KeyError, TypeError) as error:
       raise ValueError(
           f'{self._partial} is not a log of an interrupted run ({error}); '
-          'remove it or run without --resume'
+          'delete it to start anew'
       ) from error
     for name in ('seed', 'settings', 'versions'):
       if old.get(name) != self._meta[name]:
         raise ValueError(
             f'{self._partial} has {name} {old.get(name)}, this run has '
-            f'{self._meta[name]}; run without --resume to start anew'
+            f'{self._meta[name]}; delete it to start anew'
         )
     tables, new = old.get('data_sha256', {}), self._meta['data_sha256']
     for space in tables.keys() & new.keys():
       if tables[space] != new[space]:
         raise ValueError(
-            f'{self._partial} was made from another {space} table; run '
-            'without --resume to start anew'
+            f'{self._partial} was made from another {space} table; delete it '
+            'to start anew'
         )
+    if whole != content:
+      self._partial.write_bytes(whole)
     self.done = done
 
   def add(self, task: str, method: str, rows: Sequence[Mapping]) -> None:

@@ -208,12 +208,14 @@ class AdaptTest(parameterized.TestCase):
       ('flag_value', ['--top=-1'], 'top'),
       ('not_a_number', ['--seed=x'], '--seed=x'),
       ('positional', ['phone.csv'], "unexpected argument 'phone.csv'"),
-      ('space', ['--space=darts'], "unknown search space 'darts'"),
+      ('space', ['--space=darts'], "--space: unknown search space 'darts'"),
+      ('out', ['--out='], '--out is empty'),
+      ('measurements', ['--measurements='], '--measurements is empty'),
       ('candidates', ['--candidates=random:0'], 'random:0: N of random:N'),
       ('candidates_text', ['--candidates=random:x'], 'N of random:N'),
       ('all_of_fbnet', ['--space=fbnet', '--candidates=all'], 'too large'),
       ('no_candidates', ['--candidates=/none.csv'],
-       '/none.csv: No such file or directory'),
+       '--candidates: /none.csv: No such file or directory'),
       ('no_file', ['--measurements=/none.csv'],
        '/none.csv: No such file or directory'),
       ('other_space', ['--checkpoint=fbnet.npz'],
@@ -247,6 +249,16 @@ class AdaptTest(parameterized.TestCase):
     )
     self.assertEqual(err.count('\n'), 1)
     self.assertFalse((self.folder / 'out').exists())
+
+  def test_an_unknown_checkpoint_names_the_flag(self):
+    message = "'nofile' is neither a file nor a shipped checkpoint"
+    with mock.patch.object(
+        checkpoints, 'load', side_effect=FileNotFoundError(message)
+    ):
+      code, _, err = self._run('--checkpoint=nofile')
+    self.assertEqual(
+        (code, err), (2, f'nasflat-adapt: error: --checkpoint: {message}\n')
+    )
 
   def test_predictions_that_are_not_finite_write_nothing(self):
     with mock.patch.object(
@@ -293,7 +305,9 @@ class AdaptTest(parameterized.TestCase):
     with contextlib.redirect_stderr(err):
       code = adapt.run(['nasflat-adapt', '--out=x'])
     self.assertEqual(code, 2)
-    self.assertIn('--measurements', err.getvalue())
+    self.assertEqual(
+        err.getvalue(), 'nasflat-adapt: error: --measurements is required\n'
+    )
 
 
 class SubprocessTest(absltest.TestCase):

@@ -150,11 +150,16 @@ class QuickstartTest(parameterized.TestCase):
 
   def test_a_noisy_machine_is_one_line(self):
     with mock.patch.object(
-        measure, 'collect', side_effect=measure.NoisyMachineError('too noisy')
+        measure, 'collect', side_effect=measure.NoisyMachineError(
+            'too noisy; take more repeats'
+        )
     ):
       code, _, err = self._run()
     self.assertEqual(code, 2)
-    self.assertEndsWith(err, 'nasflat-quickstart: error: too noisy\n')
+    self.assertEndsWith(
+        err, 'nasflat-quickstart: error: too noisy; stop other programs or '
+        'raise --max_noise\n'
+    )
 
   @parameterized.named_parameters(
       ('support', ['--num_support=2'], 'num_support'),
@@ -162,9 +167,12 @@ class QuickstartTest(parameterized.TestCase):
       ('too_many', ['--num_check=15270'],
        '--num_check=15270: beside 15 support networks nasbench201 has only '
        '15269 valid members left'),
-      ('space', ['--space=x'], "unknown search space 'x'"),
+      ('space', ['--space=x'], "--space: unknown search space 'x'"),
       ('candidates', ['--candidates=random:'], '--candidates=random:'),
-      ('out', ['--out=/dev/null'], '/dev/null'),
+      ('no_candidates', ['--candidates=/none.csv'],
+       '--candidates: /none.csv: No such file'),
+      ('out', ['--out=/dev/null'], '--out=/dev/null: exists and is not'),
+      ('empty_out', ['--out='], '--out is empty'),
   )
   def test_refuses_before_measuring(self, args, message):
     code, _, err = self._run(*args)
@@ -172,6 +180,16 @@ class QuickstartTest(parameterized.TestCase):
     self.assertIn(message, err.splitlines()[-1])
     self.assertStartsWith(err.splitlines()[-1], 'nasflat-quickstart: error: ')
     self.assertEmpty(self.collected)
+    self.assertFalse((self.folder / 'out').exists())
+
+  def test_too_large_a_support_names_the_flag(self):
+    with mock.patch.object(
+        transfer, 'choose_support', side_effect=ValueError('chosen from 9')
+    ):
+      code, _, err = self._run('--num_support=10')
+    self.assertEqual(code, 2)
+    self.assertEndsWith(err, 'error: --num_support: chosen from 9\n')
+    self.assertFalse((self.folder / 'out').exists())
 
 
 class DrawCheckTest(absltest.TestCase):

@@ -86,9 +86,11 @@ class MeasureBinaryTest(parameterized.TestCase):
   @parameterized.parameters(
       (['--genotypes=random:0'], 'N of random:N must be a positive number'),
       (['--genotypes=random:15625'], 'ask for at most half of them'),
-      (['--genotypes=nothing.txt'], 'nothing.txt: No such file'),
-      (['--space=ofa'], "unknown search space 'ofa'"),
-      (['--genotypes=random:1', '--setting=mnist'], "no setting 'mnist'"),
+      (['--genotypes=nothing.txt'], '--genotypes: nothing.txt: No such file'),
+      (['--space=ofa'], "--space: unknown search space 'ofa'"),
+      (['--genotypes=random:1', '--setting=mnist'],
+       "--setting: no setting 'mnist'"),
+      (['--out='], '--out is empty'),
       (['--out=absent/out.csv'], 'there is no folder absent'),
       (['--rounds=1'], 'rounds'),
   )
@@ -98,6 +100,19 @@ class MeasureBinaryTest(parameterized.TestCase):
     self.assertLen(err.splitlines(), 1)
     self.assertIn(message, err)
     self.assertFalse((self.folder / 'out.csv').exists())
+
+  def test_a_missing_flag_is_named(self):
+    code, _, err = _run('--genotypes=random:1')
+    self.assertEqual(
+        (code, err), (2, 'nasflat-measure: error: --out is required\n')
+    )
+
+  def test_help_says_what_is_reported(self):
+    code, out, _ = _run('--help')
+    self.assertEqual(code, 0)
+    self.assertIn(
+        'median over the rounds of these quickest passes', ' '.join(out.split())
+    )
 
   def test_names_the_line_of_a_wrong_architecture(self):
     path = self._write(f'{self.strings[0]}\nconv|conv\n')

@@ -64,7 +64,7 @@ class ReadMeasurementsTest(parameterized.TestCase):
         f'architecture,index,latency_ms\n{_SEVEN},,1\n,8,2\n{_SEVEN},7,1\n,9,3'
     )
     self.assertEqual(spaces.index_of(_SPACE, measured.genotype), [7, 8, 9])
-    np.testing.assert_array_equal(measured.replicates, [2, 1, 1])
+    np.testing.assert_array_equal(measured.repeats, [2, 1, 1])
 
   def test_fbnet_index_is_exact(self):
     last = 9**22 - 1
@@ -81,7 +81,7 @@ class ReadMeasurementsTest(parameterized.TestCase):
     )
     self.assertEqual(spaces.index_of(_SPACE, measured.genotype), [5, 6, 7])
     np.testing.assert_allclose(measured.latency_ms, [1.2, 9.5, 4.0])
-    np.testing.assert_array_equal(measured.replicates, [3, 2, 1])
+    np.testing.assert_array_equal(measured.repeats, [3, 2, 1])
     squares = (
         2 * np.var(np.log([1.0, 1.2, 2.0]), ddof=1)
         + np.var(np.log([10.0, 9.0]), ddof=1)
@@ -89,6 +89,20 @@ class ReadMeasurementsTest(parameterized.TestCase):
     np.testing.assert_allclose(
         measured.replicate_noise, np.sqrt(squares / 3), rtol=1e-12
     )
+
+  def test_spread_and_repeats_are_kept(self):
+    measured = self._read(
+        'index,latency_ms,iqr_ms,repeats\n'
+        '5,1,.25,30\n6,2,,\n7,3,0.5,7\n7,3,0.5,8\n8,4,0.5,\n8,4,,9\n'
+    )
+    np.testing.assert_array_equal(
+        measured.iqr_ms, [0.25, np.nan, np.nan, np.nan]
+    )
+    np.testing.assert_array_equal(measured.repeats, [30, 1, 15, 10])
+
+  def test_bounds_are_included(self):
+    measured = self._read('index,latency_ms\n0,1e-6\n1,1e9\n2,3\n')
+    np.testing.assert_array_equal(measured.latency_ms, [1e-6, 1e9, 3.0])
 
   def test_replicates_at_a_factor_of_three_are_kept(self):
     measured = self._read('index,latency_ms\n0,1\n1,2\n2,3\n0,3\n')
@@ -125,10 +139,21 @@ class ReadMeasurementsTest(parameterized.TestCase):
        ':3: not UTF-8 text (byte 0xff)'),
       ('utf16', _THREE.encode('utf-16'), ':1: not UTF-8 text (byte 0xff)'),
       ('open_quote', _THREE + '4,"5\n', ':5: not readable as CSV'),
-      ('zero', _THREE + '4,0\n', ':5: latency_ms 0 is not positive'),
+      ('zero', _THREE + '4,0\n',
+       ':5: latency_ms 0 is not between 1e-6 and 1e9 ms'),
       ('negative', _THREE + '4,-1e-3\n', ':5: latency_ms -1e-3 is not'),
-      ('nan', _THREE + '4,nan\n', ':5: latency_ms nan is not positive'),
-      ('infinite', _THREE + '4,inf\n', ':5: latency_ms inf is not positive'),
+      ('nan', _THREE + '4,nan\n', ':5: latency_ms nan is not between'),
+      ('infinite', _THREE + '4,inf\n', ':5: latency_ms inf is not between'),
+      ('too_low', _THREE + '4,9.9e-7\n', ':5: latency_ms 9.9e-7 is not'),
+      ('too_high', _THREE + '4,1.1e9\n', ':5: latency_ms 1.1e9 is not'),
+      ('iqr_text', 'index,latency_ms,iqr_ms\n1,1,n/a\n',
+       ":2: iqr_ms 'n/a' is not a number"),
+      ('iqr_negative', 'index,latency_ms,iqr_ms\n1,1,-1\n',
+       ':2: iqr_ms -1 is not between 0 and 1e9 ms'),
+      ('repeats', 'index,latency_ms,repeats\n1,1,0\n',
+       ":2: repeats '0' is not a whole number above 0"),
+      ('repeats_float', 'index,latency_ms,repeats\n1,1,2.0\n',
+       ":2: repeats '2.0' is not"),
       ('text', _THREE + '4,3 ms\n', ":5: latency_ms '3 ms' is not a number"),
       ('underscore', _THREE + '4,1_000\n', ":5: latency_ms '1_000' is not"),
       ('no_value', _THREE + '4,\n', ":5: latency_ms '' is not a number"),

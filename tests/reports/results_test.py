@@ -64,6 +64,12 @@ class WriteTest(parameterized.TestCase):
         role=['support'],
     )
     self.assertEqual(_rows(path)[1][2:], ['support', '2.5', '', ''])
+    reports.write_measurements(
+        path, spaces.NASBENCH201, np.zeros((2, 6), np.int32), [2.5, 3.0],
+        role=['support'] * 2, iqr_ms=[np.nan, 0.5], repeats=[1, 9],
+    )
+    self.assertEqual([row[4:] for row in _rows(path)[1:]],
+                     [['', '1'], ['0.5', '9']])
 
   def test_predictions_have_the_columns_the_method_gives(self):
     genotype = spaces.genotype_of(spaces.NASBENCH201, [0, 15624])
@@ -136,6 +142,63 @@ class WriteTest(parameterized.TestCase):
           np.zeros((2, 6), np.int32), [1.0, 2.0], role=['support'],
       )
     self.assertEmpty(os.listdir(self.folder))
+
+
+class FolderTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(
+        self.enterContext(tempfile.TemporaryDirectory())
+    )
+
+  def _write(self, plot):
+    source = self.folder / 'phone.csv'
+    source.write_text('index,latency_ms,iqr_ms,repeats\n'
+                      '1,1,0.1,30\n2,2,,\n3,3,.3,7\n3,3,.3,7\n')
+    measured = reports.read_measurements(source, spaces.NASBENCH201)
+    reports.write_folder(
+        self.folder / 'out', spaces.NASBENCH201, source=source,
+        measured=measured, genotype=measured.genotype,
+        prediction=types.Prediction(latency_ms=np.ones(3)),
+        evaluation=reports.Evaluation(
+            'check', np.arange(1.0, 4.0), np.arange(1.0, 4.0), None, None,
+            {'spearman': 1.0, 'kendall': 1.0, 'mape': 0.0,
+             'within_10_percent': 1.0, 'coverage': None},
+        ),
+        summary={}, plot=plot,
+    )
+
+  def test_spread_and_repeats_are_carried_through(self):
+    self._write(plot=False)
+    rows = _rows(self.folder / 'out' / 'measurements.csv')
+    self.assertEqual([row[4:] for row in rows[1:]],
+                     [['0.1', '30'], ['', '1'], ['', '14']])
+
+  @parameterized.parameters(False, True)
+  def test_a_picture_of_an_earlier_run_goes(self, plot):
+    picture = self.folder / 'out' / 'latency.png'
+    picture.parent.mkdir()
+    picture.write_text('old')
+    with mock.patch('importlib.util.find_spec', return_value=None):
+      self._write(plot)
+    self.assertFalse(picture.exists())
+
+  def test_the_summary_comes_last(self):
+    self._write(plot=False)
+    written = []
+    replace = os.replace
+
+    def spy(old, new):
+      self.assertFalse((self.folder / 'out' / 'summary.json').exists())
+      written.append(pathlib.Path(new).name)
+      replace(old, new)
+
+    with mock.patch.object(os, 'replace', spy):
+      self._write(plot=False)
+    self.assertEqual(
+        written, ['predictions.csv', 'measurements.csv', 'summary.json']
+    )
 
 
 class PlotTest(parameterized.TestCase):

@@ -142,8 +142,8 @@ def test_decode_rows_do_not_depend_on_each_other(space):
   whole = decode(genotype)
   for row in range(5):
     one = decode(genotype[row : row + 1])
-    for name, value in one.items():
-      np.testing.assert_array_equal(value[0], whole[name][row])
+    for name, value in vars(one).items():
+      np.testing.assert_array_equal(value[0], getattr(whole, name)[row])
 
 
 @_each_space

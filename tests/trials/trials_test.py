@@ -181,6 +181,19 @@ class ProtocolTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "device 'd' has [0-9]+ valid"):
       _draws(self.table, self.problem, sizes=(290,))
 
+  def test_three_rows_are_left_to_judge(self):
+    values = self.table.values.copy()
+    valid = np.asarray(spaces.NASBENCH201.is_valid(self.table.genotype))
+    values[4, np.flatnonzero(valid)[8:]] = np.nan
+    values[4, ~valid] = np.nan
+    table = dataclasses.replace(self.table, values=values)
+    (drawn,) = _draws(table, self.problem, sizes=(5,))
+    self.assertEqual(drawn.judged[3:].sum(axis=1).tolist(), [3, 3, 3])
+    with self.assertRaisesRegex(
+        ValueError, "task toy: num_support 6 leaves 2 .* device 'e' to judge"
+    ):
+      _draws(table, self.problem, sizes=(6,))
+
   def test_tables_that_do_not_fit(self):
     fbnet = dataclasses.replace(_TASK, space='fbnet')
     with self.assertRaisesRegex(ValueError, "on space 'fbnet'"):
@@ -286,6 +299,20 @@ class EvaluateTest(parameterized.TestCase):
     for row in self._rows(methods.flops()):
       self.assertIsNone(row['spearman'])
       self.assertIsNone(row['kendall'])
+      self.assertFalse(row['degenerate'])
+
+  def test_no_rows_to_judge_is_null(self):
+    (drawn, _) = self.draws
+    self.draws = [
+        dataclasses.replace(drawn, judged=np.zeros_like(drawn.judged))
+    ]
+    for row in self._rows(_method(
+        lambda problem, ids, ms: problem.source_latency_ms[0], is_ms=True,
+        lower_ms=lambda s: s, upper_ms=lambda s: s,
+    )):
+      for name in ('spearman', 'kendall', 'mape', 'within_10pct',
+                   'coverage_90'):
+        self.assertIsNone(row[name])
       self.assertFalse(row['degenerate'])
 
   def test_refuses_what_is_no_prediction(self):
@@ -432,11 +459,20 @@ class StoreTest(absltest.TestCase):
     self.table = _table(seed=5)
     with self.assertRaisesRegex(ValueError, 'another nasbench201 table'):
       trials.Store(self.path, self._meta(), resume=True)
-    anew = trials.Store(self.path, self._meta(seed=1))  # without resume
-    self.assertEmpty(anew.done)
-    anew.add('toy', 'flops', [])
-    resumed = trials.Store(self.path, self._meta(seed=1), resume=True)
+
+  def test_an_interrupted_run_is_not_lost_without_resume(self):
+    trials.Store(self.path, self._meta()).add('toy', 'flops', [])
+    partial = self.path.with_name('out.json.partial')
+    before = partial.read_text()
+    with self.assertRaisesRegex(
+        ValueError, 'out.json.partial .*pass --resume to go on or delete it'
+    ):
+      trials.Store(self.path, self._meta())
+    self.assertEqual(partial.read_text(), before)
+    resumed = trials.Store(self.path, self._meta(), resume=True)
     self.assertEqual(resumed.done, {('toy', 'flops'): []})
+    partial.unlink()
+    self.assertEmpty(trials.Store(self.path, self._meta()).done)
 
   def test_a_refused_run_leaves_nothing(self):
     with self.assertRaisesRegex(ValueError, 'cannot take 50'):
@@ -445,9 +481,12 @@ class StoreTest(absltest.TestCase):
     self.assertEmpty(list(self.path.parent.iterdir()))
 
   def test_a_damaged_log_is_named(self):
-    self.path.with_name('out.json.partial').write_text('[]\n')
-    with self.assertRaisesRegex(ValueError, 'out.json.partial is not a log'):
-      trials.Store(self.path, self._meta(), resume=True)
+    partial = self.path.with_name('out.json.partial')
+    for content in (b'[]\n', b'{"meta": "\xff"}\n{"ta', b''):
+      partial.write_bytes(content)
+      with self.assertRaisesRegex(ValueError, 'out.json.partial is not a log'):
+        trials.Store(self.path, self._meta(), resume=True)
+      self.assertEqual(partial.read_bytes(), content)
 
 
 class SummaryTest(absltest.TestCase):
