@@ -4,6 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from nasflat_jax.samplers._admit import admit
+
 
 def d_optimal(
     key: chex.PRNGKey,
@@ -38,18 +40,8 @@ def d_optimal(
     >>> int(d_optimal(jax.random.key(0), x, num_samples=1)[0])
     2
   """
-  chex.assert_rank(features, 2)
+  allowed = admit(features, where, num_samples)
   total = features.shape[0]
-  allowed = jnp.ones(total, bool) if where is None else jnp.asarray(where)
-  chex.assert_shape(allowed, (total,))
-  try:
-    admitted = int(jnp.sum(allowed))
-  except jax.errors.ConcretizationTypeError:  # traced: only the shape is known
-    admitted = total
-  if not 0 <= num_samples <= admitted:
-    raise ValueError(
-        f'cannot choose {num_samples} of {admitted} admitted architectures'
-    )
   # A constant column stands for the intercept.
   rows = jnp.concatenate([features, jnp.ones((total, 1))], axis=1)
   variance = jnp.sum(rows * rows, axis=1)

@@ -6,6 +6,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from nasflat_jax.samplers._admit import admit
+
 
 def random(
     key: chex.PRNGKey,
@@ -35,18 +37,8 @@ def random(
     >>> sorted(ids.tolist()) == list(range(9))
     True
   """
-  chex.assert_rank(features, 2)
+  where = admit(features, where, num_samples)
   num = features.shape[0]
-  where = jnp.ones(num, bool) if where is None else jnp.asarray(where)
-  chex.assert_shape(where, (num,))
-  try:
-    admitted = int(jnp.sum(where))
-  except jax.errors.ConcretizationTypeError:  # traced: only the shape is known
-    admitted = num
-  if not 0 <= num_samples <= admitted:
-    raise ValueError(
-        f'cannot choose {num_samples} of {admitted} admitted architectures'
-    )
   # The admitted rows come first in a random order of their own.
   order = jnp.lexsort((jax.random.permutation(key, num), ~where))
   return order[:num_samples].astype(jnp.int32)

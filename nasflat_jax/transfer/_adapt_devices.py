@@ -336,6 +336,8 @@ def _in_chunks(
   total = len(genotype)
   if not total:
     raise ValueError('there are no architectures to predict')
+  if chunk_size < 1:
+    raise ValueError(f'chunk_size must be 1 or more, got {chunk_size}')
   rows = np.minimum(
       np.arange(-(-total // chunk_size) * chunk_size), total - 1
   ).reshape(-1, chunk_size)
