@@ -8,6 +8,9 @@ held out for judging. Several rows of one architecture are replicates, joined by
 their median; the columns iqr_ms and repeats, if there, are passed on. Written
 to --out: predictions.csv, measurements.csv, summary.json and, where matplotlib
 is installed, latency.png.
+
+Without check rows the figures are leave-one-out: pessimistic where the networks
+were chosen to differ from each other.
 """
 
 from __future__ import annotations
