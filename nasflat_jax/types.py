@@ -128,7 +128,7 @@ class SpaceSpec:
 
   Attributes:
     name: the space's name, e.g. `nasbench201`.
-    gene_names: `O_g` names a gene may take, shared by all genes.
+    gene_names: `O_g` names of the codes that genes take.
     op_names: names of node operations, `gene_names` first, then `input` and
       `output`.
     num_genes: G.
@@ -141,6 +141,8 @@ class SpaceSpec:
     op_features: `[V][O][P]` floats: analytic costs of operation `o` at node
       `v`, scaled to order one; `P` may be 0.
     size: number of members; None where the space cannot be enumerated.
+    gene_ranges: for each gene its first code and one past its last; None where
+      every gene may take every code.
   """
 
   name: str
@@ -153,6 +155,7 @@ class SpaceSpec:
   node_features: tuple[tuple[float, ...], ...]
   op_features: tuple[tuple[tuple[float, ...], ...], ...]
   size: int | None
+  gene_ranges: tuple[tuple[int, int], ...] | None = None
 
 
 class SearchSpace(NamedTuple):
@@ -283,12 +286,22 @@ class Device:
 
 @dataclasses.dataclass(frozen=True)
 class Partition:
-  """A split of a space's devices into sources and targets. Host only."""
+  """A split of a table's devices into sources and targets. Host only.
+
+  Attributes:
+    name: the split's name, e.g. `ND`.
+    space: the space's name.
+    source: names of the devices to learn from.
+    target: names of the devices to judge on.
+    table: the name of the latency table that has them, as `data.load` takes
+      it; None is the joined table of the space's study, `data.load_latency`.
+  """
 
   name: str
   space: str
   source: tuple[str, ...]
   target: tuple[str, ...]
+  table: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

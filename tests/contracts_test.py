@@ -25,9 +25,13 @@ from nasflat_jax import testing
 from nasflat_jax import transfer
 from nasflat_jax import types
 
-_SPACES = {'NASBENCH201': spaces.NASBENCH201, 'FBNET': spaces.FBNET}
+_SPACES = {
+    'NASBENCH201': spaces.NASBENCH201,
+    'FBNET': spaces.FBNET,
+    'OFA': spaces.OFA,
+}
 _ENCODINGS = {'costs': encodings.costs, 'none': encodings.none}
-_SAMPLERS = {'d_optimal': samplers.d_optimal, 'random': samplers.random}
+_SAMPLERS = {name: getattr(samplers, name) for name in samplers.__all__}
 # (factory, space, encoding, keywords)
 _PREDICTORS = {
     'nasflat': (predictors.nasflat, 'NASBENCH201', 'costs', {}),
@@ -113,7 +117,10 @@ class ContractTest(parameterized.TestCase):
 
   @parameterized.parameters(*_SAMPLERS)
   def test_sampler(self, name):
-    testing.check_sampler(_SAMPLERS[name], name=name)
+    num_features = 1 if name == 'stratified' else 4
+    testing.check_sampler(
+        _SAMPLERS[name], name=name, num_features=num_features
+    )
 
   @parameterized.parameters(*_PREDICTORS)
   def test_predictor(self, name):

@@ -18,7 +18,8 @@ from nasflat_jax.cli import _main
 
 _FLAGS = flags.FlagValues()
 _TASKS = flags.DEFINE_string(
-    'tasks', 'all', 'Tasks such as ND,F1, or all.', flag_values=_FLAGS)
+    'tasks', 'all', 'Tasks such as ND,F1, or groups: all (the published '
+    'twelve), ofa, oneproxy.', flag_values=_FLAGS)
 _METHODS = flags.DEFINE_list(
     'methods', 'flops,ridge_counts,linear_sources',
     'Methods to judge: names of nasflat_jax.methods.', flag_values=_FLAGS)
@@ -96,8 +97,10 @@ def _evaluate() -> None:
   }
   sampler = trials.public(samplers, _SAMPLER.value, flag='sampler')
   tables = {
-      space: data.load_latency(space)
-      for space in dict.fromkeys(task.space for task in tasks)
+      task.table or task.space: (
+          data.load(task.table) if task.table else data.load_latency(task.space)
+      )
+      for task in tasks
   }
   meta = trials.metadata(
       command=_command(),

@@ -160,6 +160,8 @@ def _measure() -> None:
   from nasflat_jax import measure
   from nasflat_jax import reports
 
+  with _main.naming('space'):  # Not every space has networks.
+    measure.settings(space.spec.name)
   setting = _SETTING.value or None
   with _main.naming('setting'):
     measure.network(space.spec.name, genotypes[0], setting=setting)

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from nasflat_jax import spaces
 from nasflat_jax.data import _devices
 from nasflat_jax.data import _manifest
 from nasflat_jax.data import _unpickle
 from nasflat_jax.data._latency_table import LatencyTable
 
 # Raise it when a converter's output changes: old tables are then remade.
-VERSION = 1
+VERSION = 2
 
 _OPS = ('none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3')
 # Operations of HW-NAS-Bench's csv, by its own numbers.
@@ -70,11 +71,16 @@ def _help_fbnet(source: _manifest.Source, mirror: pathlib.Path) -> LatencyTable:
 
 def _help_ofa(source: _manifest.Source, mirror: pathlib.Path) -> LatencyTable:
   file = source.file('data/ofa/ofa_archs.pt')
-  rows = [
-      (*a['ks'], *a['e'], *a['d'], a['r']) for a in _torch(file, mirror)['arch']
-  ]
-  genotype = np.array(rows, np.int32)
-  _require_shape(genotype, (5000, 46), file.path)
+  networks = _torch(file, mirror)['arch']
+  genotype = spaces.ofa_genotype(
+      spaces.OfaSettings(
+          *(
+              np.array([network[name] for network in networks], np.int32)
+              for name in ('ks', 'e', 'd', 'r')
+          )
+      )
+  )
+  _require_shape(genotype, (5000, 21), file.path)
   return _help(source, mirror, 'ofa', genotype, None)
 
 

@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 
+from nasflat_jax import spaces
 from nasflat_jax.data import _convert
 from nasflat_jax.data import _manifest
 from nasflat_jax.data._latency_table import LatencyTable
@@ -51,7 +52,8 @@ def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
       the path of an `.npz` written by `LatencyTable.save`.
 
   Raises:
-    ValueError: if the name is unknown or the file is no latency table.
+    ValueError: if the name is unknown, the file is no latency table, or it
+      was made by an older version whose genotypes were others.
     FileNotFoundError: if there is no data; names the command that gets it.
   """
   name = os.fspath(name_or_path)
@@ -64,7 +66,9 @@ def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
     )
   path = table_path(name, data_dir())
   if path.is_file():
-    return LatencyTable.load(path)
+    table = LatencyTable.load(path)
+    _check_genes(table, path, name)
+    return table
   mirror = os.environ.get(MIRROR_VARIABLE)
   if mirror:
     return _converted(name, mirror)
@@ -125,6 +129,17 @@ def join(first: LatencyTable, second: LatencyTable) -> LatencyTable:
       official_index=first.official_index,
       reference_index=first.reference_index,
   )
+
+
+def _check_genes(table: LatencyTable, path: pathlib.Path, name: str) -> None:
+  """An older converter wrote another genotype; using it would be nonsense."""
+  wanted = spaces.get(table.space).spec.num_genes
+  if table.genotype.shape[1] != wanted:
+    raise ValueError(
+        f'{path}: its genotypes have {table.genotype.shape[1]} genes, not '
+        f'{wanted}, as older versions wrote them; run nasflat-data '
+        f'--source={name} to remake it'
+    )
 
 
 @functools.cache

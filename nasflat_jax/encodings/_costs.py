@@ -46,11 +46,15 @@ def _features(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
 
 @functools.cache
 def _scale(space: types.SearchSpace) -> tuple[np.ndarray, np.ndarray]:
-  rng = np.random.default_rng(_SAMPLE_SEED)
-  genes = rng.integers(
-      len(space.spec.gene_names), size=(_SAMPLE, space.spec.num_genes)
-  )
+  if space.spec.gene_ranges is None:
+    rng = np.random.default_rng(_SAMPLE_SEED)
+    genes = rng.integers(
+        len(space.spec.gene_names), size=(_SAMPLE, space.spec.num_genes)
+    )
   with jax.ensure_compile_time_eval():
+    if space.spec.gene_ranges is not None:
+      # Genes depend on each other: only the space can draw its members.
+      genes = np.asarray(space.random(jax.random.key(_SAMPLE_SEED), _SAMPLE))
     sample = np.asarray(
         _features(space, jnp.asarray(genes, jnp.int32)), np.float64
     )

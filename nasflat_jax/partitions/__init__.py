@@ -1,5 +1,11 @@
-"""Source and target devices of the published transfer tasks."""
+"""Source and target devices of transfer tasks.
 
+`ALL` are the twelve published splits. `OFA` is on a space of its own;
+`ONEPROXY` is on NAS-Bench-201 with other devices and many of the same.
+"""
+
+from nasflat_jax.partitions._further import OFA
+from nasflat_jax.partitions._further import ONEPROXY
 from nasflat_jax.partitions._lookup import get
 from nasflat_jax.partitions._lookup import non_target_devices
 from nasflat_jax.partitions._lookup import parse
@@ -31,6 +37,8 @@ __all__ = (
     'N4',
     'NA',
     'ND',
+    'OFA',
+    'ONEPROXY',
     'get',
     'non_target_devices',
     'parse',

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from nasflat_jax.partitions import _further
 from nasflat_jax.partitions import _published
 from nasflat_jax.types import Partition
 
+# Names that stand for several splits.
+_GROUPS: dict[str, tuple[Partition, ...]] = {
+    'all': _published.ALL,
+    'ofa': _further.OFA,
+    'oneproxy': _further.ONEPROXY,
+}
+_BY_NAME = {
+    partition.name: partition
+    for group in _GROUPS.values()
+    for partition in group
+}
+
 
 def get(name: str) -> Partition:
-  """The published split called `name`.
+  """The split called `name`: a published one, or one beside them.
 
   Raises:
     ValueError: there is none; the message lists the names.
@@ -16,15 +29,20 @@ def get(name: str) -> Partition:
     >>> get('F1').target
     ('eyeriss', 'fpga', 'raspi4', 'samsung_a50', 'samsung_s7')
   """
-  for partition in _published.ALL:
-    if partition.name == name:
-      return partition
-  choices = ', '.join(partition.name for partition in _published.ALL)
-  raise ValueError(f'unknown task {name!r}; choose from {choices}, or all')
+  if name not in _BY_NAME:
+    groups = ', '.join(_GROUPS)
+    raise ValueError(
+        f'unknown task {name!r}; choose from {", ".join(_BY_NAME)}, or a '
+        f'group: {groups}'
+    )
+  return _BY_NAME[name]
 
 
 def parse(names: str) -> tuple[Partition, ...]:
-  """The splits of a comma-separated list, or of `all`.
+  """The splits of a comma-separated list of splits and groups.
+
+  Groups are `all`, the published twelve; `ofa`, Once-for-All on four GPUs; and
+  `oneproxy`, OneProxy's three sets of devices.
 
   Raises:
     ValueError: a name is unknown or repeated, or there is none.
@@ -32,15 +50,18 @@ def parse(names: str) -> tuple[Partition, ...]:
   Example:
     >>> [partition.name for partition in parse('ND, F1')]
     ['ND', 'F1']
+    >>> [partition.name for partition in parse('N1,oneproxy')]
+    ['N1', 'OneProxy-eagle', 'OneProxy-rice', 'OneProxy-true']
   """
-  if names.strip() == 'all':
-    return _published.ALL
   split = [name.strip() for name in names.split(',') if name.strip()]
   if not split:
     raise ValueError('no task named; give names such as ND,F1, or all')
-  if len(set(split)) < len(split):
+  chosen: list[Partition] = []
+  for name in split:
+    chosen += _GROUPS[name] if name in _GROUPS else (get(name),)
+  if len(set(chosen)) < len(chosen):
     raise ValueError(f'a task is named twice in {names!r}')
-  return tuple(get(name) for name in split)
+  return tuple(chosen)
 
 
 def non_target_devices(space: str) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ def _from_name(row: Row, space: types.SearchSpace, name: str) -> np.ndarray:
   try:
     return np.asarray(space.from_string([name]))[0]
   except ValueError:
-    (example,) = space.to_string(np.zeros((1, space.spec.num_genes), np.int32))
+    (example,) = space.to_string(spaces.genotype_of(space, [0]))
     raise row.error(
         f'{name!r} is not an architecture of {space.spec.name}; one looks '
         f'like {example!r}'
@@ -201,7 +201,7 @@ def _from_name(row: Row, space: types.SearchSpace, name: str) -> np.ndarray:
 
 def _from_number(row: Row, space: types.SearchSpace, number: str) -> np.ndarray:
   """Reads an exact index; no float, which could not hold FBNet's."""
-  size = len(space.spec.gene_names) ** space.spec.num_genes
+  size = spaces.num_indices(space)
   digits = number.removeprefix('-')
   if not (digits.isascii() and digits.isdigit()):
     raise row.error(f'index {number!r} is not a whole number')

@@ -39,3 +39,38 @@ def admit(
         f'cannot choose {num_samples} of {admitted} admitted architectures'
     )
   return where
+
+
+def admit_finite(
+    features: jax.Array,  # [N, F]
+    where: jax.Array | None,  # [N]
+    num_samples: int,
+) -> tuple[jax.Array, jax.Array]:  # [N, F], [N]
+  """As `admit`, for samplers that compute with the features.
+
+  Args:
+    features: `[N, F]` features of the pool.
+    where: `[N]` True for architectures that may be chosen; None admits all.
+    num_samples: how many are to be chosen.
+
+  Returns:
+    `[N, F]` float32 features, zero in the rows left out, and `[N]` bool.
+
+  Raises:
+    ValueError: as `admit`, or an admitted row is not finite; traced features
+      are taken as they are.
+  """
+  where = admit(features, where, num_samples)
+  features = jnp.asarray(features, jnp.float32)
+  features = jnp.where(where[:, None], features, 0.0)
+  bad = ~jnp.isfinite(features).all(axis=1)
+  try:
+    num_bad = int(bad.sum())
+  except jax.errors.ConcretizationTypeError:
+    return features, where
+  if num_bad:
+    raise ValueError(
+        f'{num_bad} admitted architectures have features that are not finite, '
+        f'the first in row {int(jnp.argmax(bad))}; leave them out with `where`'
+    )
+  return features, where

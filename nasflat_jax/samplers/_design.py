@@ -25,7 +25,8 @@ def d_optimal(
     key: typed PRNG key.
     features: `[N, F]`, scaled so that a unit prior on every weight is fair.
     num_samples: how many to choose, n.
-    where: `[N]` candidates; None allows all.
+    where: `[N]` candidates; None allows all. Leave out degenerate and
+      unmeasured ones here.
     noise: standard deviation of the measurement, in units of the prior.
 
   Returns:
@@ -41,6 +42,8 @@ def d_optimal(
     2
   """
   allowed = admit(features, where, num_samples)
+  if num_samples == 0:
+    return jnp.zeros(0, jnp.int32)
   total = features.shape[0]
   # A constant column stands for the intercept.
   rows = jnp.concatenate([features, jnp.ones((total, 1))], axis=1)

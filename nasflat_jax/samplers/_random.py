@@ -23,6 +23,7 @@ def random(
     features: `[N, F]` features of the pool; only their number matters.
     num_samples: how many to choose. Static under `jit`.
     where: `[N]` True for architectures that may be chosen; None admits all.
+      Leave out degenerate and unmeasured ones here.
 
   Returns:
     `[num_samples]` int32 row numbers. Where fewer rows are admitted than

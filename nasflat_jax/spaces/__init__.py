@@ -13,6 +13,7 @@ their largest number, of each operation at each position.
 
 from nasflat_jax.spaces._codec import genotype_of
 from nasflat_jax.spaces._codec import index_of
+from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
@@ -20,10 +21,16 @@ from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
 from nasflat_jax.spaces._nasbench201_costs import live_edges
+from nasflat_jax.spaces._ofa import OFA
+from nasflat_jax.spaces._ofa_settings import ofa_genotype
+from nasflat_jax.spaces._ofa_settings import ofa_settings
+from nasflat_jax.spaces._ofa_settings import OfaSettings
 
 __all__ = (
     'FBNET',
     'NASBENCH201',
+    'OFA',
+    'OfaSettings',
     'canonical',
     'genotype_of',
     'get',
@@ -31,4 +38,7 @@ __all__ = (
     'isomorphism_class',
     'live_edges',
     'names',
+    'num_indices',
+    'ofa_genotype',
+    'ofa_settings',
 )

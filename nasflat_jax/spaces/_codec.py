@@ -1,12 +1,15 @@
-"""Genotypes as numbers, and the moves every space shares.
+"""Genotypes as numbers, and the moves and chains that spaces share.
 
 A genotype of `G` genes, each one of `O` operations, is read as a base-`O`
-number whose first gene is the most significant digit.
+number whose first gene is the most significant digit; where genes have ranges
+of their own, a digit counts from the start of its range, in the base of its
+length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+import math
 
 import chex
 import jax
@@ -61,15 +64,33 @@ def host_genotype(spec: types.SpaceSpec, genotype: chex.Array) -> np.ndarray:
     raise ValueError(
         f'{spec.name}: genes are integers, got {genotype.dtype}'
     )
-  num_ops = len(spec.gene_names)
-  bad = ((genotype < 0) | (genotype >= num_ops)).any(1)
+  low, high = np.array(_ranges(spec)).T
+  bad = (genotype < low) | (genotype >= high)
   if bad.any():
-    row = int(bad.argmax())
+    row, gene = (int(place) for place in np.argwhere(bad)[0])
     raise ValueError(
-        f'{spec.name}: row {row} has a gene outside 0..{num_ops - 1}: '
-        f'{genotype[row].tolist()}'
+        f'{spec.name}: row {row} has a gene outside '
+        f'{low[gene]}..{high[gene] - 1}: {genotype[row].tolist()}'
     )
   return genotype.astype(np.int32)
+
+
+def _ranges(spec: types.SpaceSpec) -> tuple[tuple[int, int], ...]:
+  """First code of each gene and one past its last."""
+  if spec.gene_ranges is not None:
+    return spec.gene_ranges
+  return ((0, len(spec.gene_names)),) * spec.num_genes
+
+
+def num_indices(space: types.SearchSpace) -> int:
+  """One more than the largest number `index_of` gives, valid or not.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> num_indices(spaces.NASBENCH201)
+    15625
+  """
+  return math.prod(high - low for low, high in _ranges(space.spec))
 
 
 def string_list(spec: types.SpaceSpec, strings: Iterable[str]) -> list[str]:
@@ -87,6 +108,34 @@ def string_list(spec: types.SpaceSpec, strings: Iterable[str]) -> list[str]:
   return strings
 
 
+def joined_names(spec: types.SpaceSpec, genotype: chex.Array) -> list[str]:
+  """The names of the genes of each row of `[B, G]`, joined by `|`.
+
+  Raises:
+    ValueError: if a genotype does not fit the space.
+  """
+  rows = host_genotype(spec, genotype).tolist()
+  return ['|'.join([spec.gene_names[gene] for gene in row]) for row in rows]
+
+
+def chain(spec: types.SpaceSpec, genotype: chex.Array) -> types.Architectures:
+  """The graphs input -> genes in order -> output of `[B, G]`, all live."""
+  genotype = jnp.asarray(genotype, jnp.int32)
+  chex.assert_shape(genotype, (None, spec.num_genes))
+  rows = genotype.shape[0]
+  ends = jnp.full((rows, 1), len(spec.gene_names), jnp.int32)
+  nodes = jnp.ones((rows, 1, spec.num_nodes), bool)
+  ops = jnp.concatenate([ends, genotype, ends + 1], axis=1)
+  return types.Architectures(
+      genotype=genotype,
+      ops=ops[:, None],
+      edge_mask=jnp.ones((rows, 1, len(spec.edges)), bool),
+      node_mask=nodes,
+      live_mask=nodes,
+      encoding=jnp.zeros((rows, 0), jnp.float32),
+  )
+
+
 def index_of(space: types.SearchSpace, genotype: chex.Array) -> list[int]:
   """The exact number of each genotype, on the host, for a space of any size.
 
@@ -95,8 +144,8 @@ def index_of(space: types.SearchSpace, genotype: chex.Array) -> list[int]:
     genotype: `[B, G]` integers.
 
   Returns:
-    `B` Python integers: the genes as digits of base `O`, first gene most
-    significant.
+    `B` Python integers: the genes as digits of base `O`, or of the length of
+    each gene's range, first gene most significant.
 
   Raises:
     ValueError: if a genotype does not fit the space.
@@ -106,12 +155,12 @@ def index_of(space: types.SearchSpace, genotype: chex.Array) -> list[int]:
     >>> index_of(spaces.FBNET, [[8] * 22]) == [9 ** 22 - 1]
     True
   """
-  num_ops = len(space.spec.gene_names)
+  ranges = _ranges(space.spec)
   numbers = []
   for row in host_genotype(space.spec, genotype).tolist():
     number = 0
-    for gene in row:
-      number = number * num_ops + gene
+    for gene, (low, high) in zip(row, ranges, strict=True):
+      number = number * (high - low) + gene - low
     numbers.append(number)
   return numbers
 
@@ -123,7 +172,7 @@ def genotype_of(
 
   Args:
     space: a search space.
-    indices: `B` integers from 0 to `O ** G - 1`.
+    indices: `B` integers from 0 to `num_indices(space) - 1`.
 
   Returns:
     `[B, G]` NumPy int32.
@@ -137,17 +186,19 @@ def genotype_of(
     [[0, 0, 0, 0, 1, 2]]
   """
   spec = space.spec
-  num_ops = len(spec.gene_names)
+  ranges, size = _ranges(spec), num_indices(space)
   numbers = [int(number) for number in indices]
   genotype = np.zeros((len(numbers), spec.num_genes), np.int32)
   for row, number in enumerate(numbers):
-    if not 0 <= number < num_ops**spec.num_genes:
+    if not 0 <= number < size:
       raise ValueError(
           f'{spec.name}: index {number} at place {row} is outside '
-          f'0..{num_ops ** spec.num_genes - 1}'
+          f'0..{size - 1}'
       )
     for gene in reversed(range(spec.num_genes)):
-      number, genotype[row, gene] = divmod(number, num_ops)
+      low, high = ranges[gene]
+      number, digit = divmod(number, high - low)
+      genotype[row, gene] = low + digit
   return genotype
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax import types
@@ -57,20 +56,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
   Returns:
     `Architectures` with `C = 1`, `V = 24`, `E = 23`, `F = 0`, all nodes live.
   """
-  genotype = jnp.asarray(genotype, jnp.int32)
-  chex.assert_shape(genotype, (None, _NUM_GENES))
-  rows = genotype.shape[0]
-  ends = jnp.full((rows, 1), _NUM_OPS, jnp.int32)
-  nodes = jnp.ones((rows, 1, _NUM_GENES + 2), bool)
-  ops = jnp.concatenate([ends, genotype, ends + 1], axis=1)
-  return types.Architectures(
-      genotype=genotype,
-      ops=ops[:, None],
-      edge_mask=jnp.ones((rows, 1, len(_EDGES)), bool),
-      node_mask=nodes,
-      live_mask=nodes,
-      encoding=jnp.zeros((rows, 0), jnp.float32),
-  )
+  return _codec.chain(_SPEC, genotype)
 
 
 def is_valid(genotype: chex.Array) -> jax.Array:
@@ -101,8 +87,7 @@ def to_string(genotype: chex.Array) -> list[str]:
   Raises:
     ValueError: if a genotype does not fit the space.
   """
-  rows = _codec.host_genotype(_SPEC, genotype).tolist()
-  return ['|'.join([_GENE_NAMES[gene] for gene in row]) for row in rows]
+  return _codec.joined_names(_SPEC, genotype)
 
 
 def from_string(strings: Iterable[str]) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from nasflat_jax import types
 from nasflat_jax.spaces import _fbnet
 from nasflat_jax.spaces import _nasbench201
+from nasflat_jax.spaces import _ofa
 
 _SPACES = {
     space.spec.name: space
-    for space in (_nasbench201.NASBENCH201, _fbnet.FBNET)
+    for space in (_nasbench201.NASBENCH201, _fbnet.FBNET, _ofa.OFA)
 }
 
 

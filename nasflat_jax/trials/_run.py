@@ -39,7 +39,8 @@ def run(
   Args:
     tasks: the splits of devices.
     methods: methods by their names in the results.
-    tables: the latency table of each space, by the space's name.
+    tables: the latency table of each split, by `Partition.table`, or by the
+      space's name where that is None.
     seed: the seed of the experiment.
     num_support: measurements on each target device; several sizes.
     num_trials: independent repetitions for each size.
@@ -57,7 +58,7 @@ def run(
   for task in tasks:
     if all((task.name, name) in store.done for name in methods):
       continue
-    table = tables[task.space]
+    table = tables[task.table or task.space]
     problem = _protocol.problem(key, table, task, num_source=num_source)
     draws = [
         _protocol.draw(

@@ -83,7 +83,7 @@ class PrepareTest(absltest.TestCase):
     self.assertEqual(path.read_bytes(), good)
     path.with_suffix('.json').write_text('{')
     self.assertIn('written', self._prepare()[1])
-    with mock.patch.object(_convert, 'VERSION', 2):
+    with mock.patch.object(_convert, 'VERSION', _convert.VERSION + 1):
       self.assertIn('written', self._prepare()[1])
 
   def test_refuses_a_wrong_mirror_and_writes_nothing(self):

@@ -8,20 +8,21 @@ import pytest
 
 from nasflat_jax import spaces
 
-_SPACES = [spaces.NASBENCH201, spaces.FBNET]
-_IDS = ['nasbench201', 'fbnet']
+_SPACES = [spaces.NASBENCH201, spaces.FBNET, spaces.OFA]
+_IDS = ['nasbench201', 'fbnet', 'ofa']
 _each_space = pytest.mark.parametrize('space', _SPACES, ids=_IDS)
 
 
 def test_get_returns_the_constants():
-  assert spaces.names() == ('nasbench201', 'fbnet')
+  assert spaces.names() == ('nasbench201', 'fbnet', 'ofa')
   assert spaces.get('nasbench201') is spaces.NASBENCH201
   assert spaces.get('fbnet') is spaces.FBNET
+  assert spaces.get('ofa') is spaces.OFA
 
 
 def test_get_lists_the_known_names():
-  with pytest.raises(ValueError, match="'ofa'; known: nasbench201, fbnet"):
-    spaces.get('ofa')
+  with pytest.raises(ValueError, match="'darts'; known: nasbench201, fbnet"):
+    spaces.get('darts')
 
 
 @_each_space
@@ -68,7 +69,7 @@ def test_genotype_of_inverts_index_of(space):
 
 @_each_space
 def test_indices_outside_the_space_are_named(space):
-  last = len(space.spec.gene_names) ** space.spec.num_genes - 1
+  last = spaces.num_indices(space) - 1
   for number in (-1, last + 1):
     with pytest.raises(ValueError, match=f'index {number} at place 1'):
       spaces.genotype_of(space, [last, number])
@@ -77,7 +78,7 @@ def test_indices_outside_the_space_are_named(space):
 @_each_space
 def test_bad_genotypes_are_named(space):
   genes = space.spec.num_genes
-  bad = np.zeros((3, genes), int)
+  bad = spaces.genotype_of(space, [0] * 3)
   bad[2, 1] = len(space.spec.gene_names)
   for function in (space.to_string, lambda g: spaces.index_of(space, g)):
     with pytest.raises(ValueError, match='row 2 has a gene outside'):
