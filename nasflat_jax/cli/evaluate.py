@@ -20,9 +20,11 @@ _FLAGS = flags.FlagValues()
 _TASKS = flags.DEFINE_string(
     'tasks', 'all', 'Tasks such as ND,F1, or groups: all (the published '
     'twelve), ofa, oneproxy.', flag_values=_FLAGS)
-_METHODS = flags.DEFINE_list(
+_METHODS = flags.DEFINE_string(
     'methods', 'flops,ridge_counts,linear_sources',
-    'Methods to judge: names of nasflat_jax.methods.', flag_values=_FLAGS)
+    'Methods to judge: names of nasflat_jax.methods, with options of their own '
+    'in brackets, e.g. nasflat[adaptation=head,adapt_steps=50].',
+    flag_values=_FLAGS)
 _NUM_SUPPORT = flags.DEFINE_list(
     'num_support', '5,10,20', 'Measurements on each target device.',
     flag_values=_FLAGS)
@@ -35,6 +37,13 @@ _SEED = flags.DEFINE_integer(
 _SAMPLER = flags.DEFINE_string(
     'sampler', 'random', 'What chooses the measurements: a name of '
     'nasflat_jax.samplers.', flag_values=_FLAGS)
+_SAMPLER_ENCODING = flags.DEFINE_string(
+    'sampler_encoding', None, 'What the sampler sees of an architecture: '
+    'costs, flops, one_hot, params, prior (the features of the bayesian '
+    'method) or latency_oracle (the very latencies of the target: an upper '
+    'bound, not a method). Default: flops for stratified, which takes flops, '
+    'params or latency_oracle; costs for the others; random sees nothing.',
+    flag_values=_FLAGS)
 _NUM_SOURCE = flags.DEFINE_integer(
     'num_source', 900, 'Measurements on each source device.', lower_bound=1,
     flag_values=_FLAGS)
@@ -91,11 +100,12 @@ def _evaluate() -> None:
   except ValueError as error:
     raise ValueError(f'--tasks: {error}') from error
   chosen = {
-      name: trials.make(
-          trials.public(methods, name, flag='methods'), options)
-      for name in _distinct('methods', _METHODS.value)
+      name: trials.make_named(methods, name, options, flag='methods')
+      for name in _distinct('methods', trials.split(_METHODS.value))
   }
   sampler = trials.public(samplers, _SAMPLER.value, flag='sampler')
+  sampler_name, features = trials.sampler_features(
+      _SAMPLER.value, _SAMPLER_ENCODING.value)
   tables = {
       task.table or task.space: (
           data.load(task.table) if task.table else data.load_latency(task.space)
@@ -108,14 +118,15 @@ def _evaluate() -> None:
       data_sha256={s: data.fingerprint(t) for s, t in tables.items()},
       settings={
           'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
-          'sampler': _SAMPLER.value, 'num_source': _NUM_SOURCE.value, **options,
+          'sampler': sampler_name, 'num_source': _NUM_SOURCE.value, **options,
       },
   )
   store = trials.Store(out, meta, resume=_RESUME.value)
   rows = trials.run(
       tasks, chosen, tables, seed=_SEED.value, num_support=num_support,
       num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE.value,
-      sampler=sampler, sampler_name=_SAMPLER.value, store=store,
+      sampler=sampler, sampler_name=sampler_name, features=features,
+      store=store,
       # Nothing compiled for a task serves the next one, whose sources differ;
       # on CPU programs hold memory maps, whose number the system limits.
       on_task_end=jax.clear_caches,

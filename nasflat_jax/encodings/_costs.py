@@ -14,52 +14,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax import types
-
-_COSTS = (
-    'multiply_adds',
-    'weight_bytes',
-    'activation_bytes',
-    'kernels',
-    'critical_path',
-)
-# Members drawn once to fix the scale; any large sample gives nearly the same.
-_SAMPLE = 4096
-_SAMPLE_SEED = 0
+from nasflat_jax.encodings import _blocks
+from nasflat_jax.encodings import _scale
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _features(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
   """Unscaled features `[B, F]`."""
-  costs = space.costs(genotype)
-  columns = [jnp.asarray(getattr(costs, name)) for name in _COSTS]
-  features = jnp.stack(columns, axis=1).astype(jnp.float32)
-  if 'none' not in space.spec.gene_names:
-    return features
   # Where operations can be dead, some runtimes execute them and some do not:
-  # the live ones are counted apart (the costs above count every one).
-  live = space.decode(genotype).live_mask.reshape(genotype.shape[0], -1)
-  live = live[:, 1 : 1 + space.spec.num_genes]
-  kinds = jnp.arange(len(space.spec.gene_names))
-  counts = jnp.sum((genotype[:, :, None] == kinds) & live[:, :, None], axis=1)
-  return jnp.concatenate([counts.astype(jnp.float32), features], axis=1)
+  # the live ones are counted apart (the total costs count every one).
+  live = _blocks.live_op_count_columns(space, genotype)
+  totals = _blocks.total_cost_columns(space, genotype)
+  return jnp.concatenate([live, totals], axis=1).astype(jnp.float32)
 
 
 @functools.cache
-def _scale(space: types.SearchSpace) -> tuple[np.ndarray, np.ndarray]:
-  if space.spec.gene_ranges is None:
-    rng = np.random.default_rng(_SAMPLE_SEED)
-    genes = rng.integers(
-        len(space.spec.gene_names), size=(_SAMPLE, space.spec.num_genes)
-    )
-  with jax.ensure_compile_time_eval():
-    if space.spec.gene_ranges is not None:
-      # Genes depend on each other: only the space can draw its members.
-      genes = np.asarray(space.random(jax.random.key(_SAMPLE_SEED), _SAMPLE))
-    sample = np.asarray(
-        _features(space, jnp.asarray(genes, jnp.int32)), np.float64
-    )
-  spread = sample.std(axis=0)
-  return sample.mean(axis=0), np.where(spread > 0.0, spread, 1.0)
+def _affine(space: types.SearchSpace) -> tuple[np.ndarray, np.ndarray]:
+  mean, spread = _scale.mean_and_spread(_features, space)
+  return mean, np.where(spread > 0.0, spread, 1.0)
 
 
 def costs(space: types.SearchSpace) -> Callable[[chex.Array], jax.Array]:
@@ -83,7 +55,7 @@ def costs(space: types.SearchSpace) -> Callable[[chex.Array], jax.Array]:
     >>> encode(jnp.zeros((2, 6), jnp.int32)).shape
     (2, 10)
   """
-  mean, spread = (x.astype(np.float32) for x in _scale(space))
+  mean, spread = (x.astype(np.float32) for x in _affine(space))
 
   def encode(genotype: chex.Array) -> jax.Array:
     chex.assert_rank(genotype, 2)

@@ -8,6 +8,7 @@ from typing import Any
 import chex
 import numpy as np
 
+from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import types
 from nasflat_jax.methods import _base
@@ -20,7 +21,7 @@ def ridge_counts() -> _base.Method:
   milliseconds, not in logarithms: on most hardware it is nearly a sum over
   operations.
   """
-  return _ridge(predictors.op_counts)
+  return _ridge(lambda p: predictors.op_counts(p.genotype, p.num_ops))
 
 
 def ridge_onehot() -> _base.Method:
@@ -28,15 +29,29 @@ def ridge_onehot() -> _base.Method:
 
   25 free parameters on NAS-Bench-201, 177 on FBNet: needs many measurements.
   """
-  return _ridge(predictors.one_hot)
+  return _ridge(lambda p: predictors.one_hot(p.genotype, p.num_ops))
 
 
-def _ridge(encode: Callable[[np.ndarray, int], np.ndarray]) -> _base.Method:
-  """Ridge on `encode(genotype, num_ops) -> [N, F]`."""
+def ridge_costs() -> _base.Method:
+  """Ridge on the cost encoding (`encodings.costs`), no source device.
+
+  What a network asks of any hardware: ten columns on NAS-Bench-201, five on
+  FBNet and Once-for-All. Latency is fitted in milliseconds.
+  """
+
+  def encode(problem: _base.Problem) -> np.ndarray:
+    encoding = encodings.costs(problem.space)(problem.genotype)
+    return np.asarray(encoding, np.float64)
+
+  return _ridge(encode)
+
+
+def _ridge(encode: Callable[[_base.Problem], np.ndarray]) -> _base.Method:
+  """Ridge on `encode(problem) -> [N, F]`."""
 
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> np.ndarray:
     del key
-    return encode(problem.genotype, problem.num_ops)
+    return encode(problem)
 
   def predict(
       keys: chex.PRNGKey,

@@ -1,5 +1,10 @@
 """Latency predictors as pairs of pure functions."""
 
+from nasflat_jax.predictors._bayesian import BayesianPosterior
+from nasflat_jax.predictors._bayesian import BayesianPrior
+from nasflat_jax.predictors._bayesian import fit_bayesian
+from nasflat_jax.predictors._bayesian import predict_bayesian
+from nasflat_jax.predictors._bayesian import propose
 from nasflat_jax.predictors._layers import dense_graph_flow
 from nasflat_jax.predictors._layers import graph_attention
 from nasflat_jax.predictors._layers import layer_ensemble
@@ -15,9 +20,12 @@ from nasflat_jax.predictors._nasflat import num_parameters
 from nasflat_jax.predictors._score import score
 
 __all__ = [
+    'BayesianPosterior',
+    'BayesianPrior',
     'LinearModel',
     'copy_device',
     'dense_graph_flow',
+    'fit_bayesian',
     'fit_non_negative',
     'fit_ridge',
     'graph_attention',
@@ -26,6 +34,8 @@ __all__ = [
     'num_parameters',
     'one_hot',
     'op_counts',
+    'predict_bayesian',
     'predict_linear',
+    'propose',
     'score',
 ]

@@ -81,7 +81,13 @@ def fit_ridge(
     )
   if not (np.isfinite(features).all() and np.isfinite(targets).all()):
     raise ValueError('fit_ridge takes finite features and targets')
-  num = targets.shape[-1]
+  num, width = features.shape[-2:]
+  # The decomposition is most of the work, and one-hot encodings have many
+  # columns that no member of a space uses: those without spread in any model
+  # are left out of it. They get zero weights either way.
+  varied = np.ptp(features, axis=-2).reshape(-1, width).any(axis=0)
+  weights = np.zeros((*features.shape[:-2], width))
+  features = features[..., varied]
   shift = features.mean(axis=-2)  # [..., F]
   mean = targets.mean(axis=-1)  # [...]
   left, singular, right = np.linalg.svd(
@@ -89,9 +95,9 @@ def fit_ridge(
   )  # [..., n, K], [..., K], [..., K, F]
   centred = targets - mean[..., None]
   projected = np.einsum('...nk,...n->...k', left, centred)
-  # Columns without spread give zero singular values; they keep zero weights.
   energy = np.square(singular)
-  scale = energy.mean(axis=-1, keepdims=True)
+  # The mean over all singular values, zeros of the columns left out included.
+  scale = energy.sum(axis=-1, keepdims=True) / max(min(num, width), 1)
   scale = np.where(scale > 0.0, scale, 1.0)
   penalty = penalties * scale  # [..., P]
   # [..., K, P]; matmul rather than einsum, whose three-operand loop is slow.
@@ -103,8 +109,9 @@ def fit_ridge(
   best = np.argmin(np.square(residual).sum(axis=-2), axis=-1)  # [...]
   penalty = np.take_along_axis(penalty, best[..., None], axis=-1)
   inverse = singular / (energy + penalty)
-  weights = np.einsum('...k,...k,...kf->...f', inverse, projected, right)
-  return LinearModel(weights, mean - np.einsum('...f,...f', shift, weights))
+  slope = np.einsum('...k,...k,...kf->...f', inverse, projected, right)
+  weights[..., varied] = slope
+  return LinearModel(weights, mean - np.einsum('...f,...f', shift, slope))
 
 
 def fit_non_negative(
@@ -120,9 +127,14 @@ def fit_non_negative(
   Returns:
     The model; its intercept is 0.
   """
-  weights, _ = optimize.nnls(
-      np.asarray(features, np.float64), np.asarray(targets, np.float64)
-  )
+  features = np.asarray(features, np.float64)
+  # Zero columns cannot lower the error; constant ones act as an intercept.
+  used = features.any(axis=0)
+  weights = np.zeros(features.shape[1])
+  if used.any():
+    weights[used], _ = optimize.nnls(
+        features[:, used], np.asarray(targets, np.float64)
+    )
   return LinearModel(weights, np.zeros(()))
 
 

@@ -4,6 +4,12 @@ from nasflat_jax.transfer._adapt_devices import adapt_devices
 from nasflat_jax.transfer._adapt_devices import AdaptedDevices
 from nasflat_jax.transfer._adapt_devices import decoder
 from nasflat_jax.transfer._adapt_devices import Pretrained
+from nasflat_jax.transfer._bayesian import adapt_bayesian
+from nasflat_jax.transfer._bayesian import AdaptedBayesian
+from nasflat_jax.transfer._bayesian import bayesian_model
+from nasflat_jax.transfer._bayesian import BayesianModel
+from nasflat_jax.transfer._bayesian import BLOCKS
+from nasflat_jax.transfer._bayesian import fit_sources
 from nasflat_jax.transfer._device_model import adapt_device
 from nasflat_jax.transfer._device_model import choose_support
 from nasflat_jax.transfer._device_model import DeviceModel
@@ -20,6 +26,12 @@ from nasflat_jax.transfer._pretrain import standardise_log
 from nasflat_jax.transfer._pretrain_network import pretrain_network
 
 __all__ = (
+    'BLOCKS',
+    'AdaptedBayesian',
+    'BayesianModel',
+    'adapt_bayesian',
+    'bayesian_model',
+    'fit_sources',
     'AdaptedDevices',
     'DeviceModel',
     'Pretrained',

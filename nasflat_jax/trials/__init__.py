@@ -1,9 +1,13 @@
 """Few-shot trials: draw support, adapt, score, judge and keep the rows."""
 
+from nasflat_jax.trials._choose import Chooser
 from nasflat_jax.trials._evaluate import evaluate
+from nasflat_jax.trials._features import sampler_features
 from nasflat_jax.trials._judge import judge
 from nasflat_jax.trials._names import make
+from nasflat_jax.trials._names import make_named
 from nasflat_jax.trials._names import public
+from nasflat_jax.trials._names import split
 from nasflat_jax.trials._protocol import draw
 from nasflat_jax.trials._protocol import Draws
 from nasflat_jax.trials._protocol import problem
@@ -15,6 +19,7 @@ from nasflat_jax.trials._table import format_summary
 from nasflat_jax.trials._table import print_summary
 
 __all__ = (
+    'Chooser',
     'Draws',
     'Store',
     'draw',
@@ -22,10 +27,13 @@ __all__ = (
     'format_summary',
     'judge',
     'make',
+    'make_named',
     'metadata',
     'print_summary',
     'problem',
     'public',
     'run',
+    'sampler_features',
+    'split',
     'summarize',
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import inspect
+import re
 import types
 from typing import Any
 
@@ -31,3 +32,85 @@ def make(factory: Callable[..., Any], options: Mapping[str, Any]) -> Any:
   """Calls a factory with those of the options that it takes."""
   taken = inspect.signature(factory).parameters
   return factory(**{k: v for k, v in options.items() if k in taken})
+
+
+def split(text: str) -> list[str]:
+  """Splits a list at its commas, those inside brackets excepted.
+
+  Example:
+    >>> split('flops, nasflat[layer=graph_attention,adapt_steps=5]')
+    ['flops', 'nasflat[layer=graph_attention,adapt_steps=5]']
+  """
+  return [part.strip() for part in re.split(r',(?![^\[]*\])', text)]
+
+
+def make_named(
+    namespace: types.ModuleType,
+    text: str,
+    options: Mapping[str, Any],
+    *,
+    flag: str,
+) -> Any:
+  """Makes what `name` or `name[key=value,...]` describes.
+
+  Args:
+    namespace: the sub-package with the factory.
+    text: the name, and options that only this one gets.
+    options: options for whatever takes them; those in brackets go first.
+    flag: the flag that held the text, for messages.
+
+  Returns:
+    What the factory gives.
+
+  Raises:
+    ValueError: the text is malformed, a name or an option is unknown, or a
+      value is not of its default's type; the message names the flag.
+  """
+  match = re.fullmatch(r'([^\[\]]*)(?:\[([^\[\]]*)\])?', text)
+  if match is None:
+    raise ValueError(
+        f'--{flag}: want name or name[key=value,...], got {text!r}'
+    )
+  name, inside = match.groups()
+  factory = public(namespace, name, flag=flag)
+  if inside is None:
+    return make(factory, options)
+  taken = inspect.signature(factory).parameters
+  own: dict[str, Any] = {}
+  for item in inside.split(','):
+    key, equals, value = (part.strip() for part in item.partition('='))
+    if not equals or key in own:
+      raise ValueError(
+          f'--{flag}: {text!r} takes distinct key=value pairs, got {item!r}'
+      )
+    if key not in taken:
+      raise ValueError(
+          f'--{flag}: {name} has no option {key!r}; choose from '
+          f'{", ".join(taken) or "none at all"}'
+      )
+    try:
+      own[key] = _typed(value, taken[key].default)
+    except ValueError as error:
+      raise ValueError(f'--{flag}: {name}[{key}]: {error}') from error
+  try:
+    return make(factory, {**options, **own})
+  except ValueError as error:
+    raise ValueError(f'--{flag}: {text}: {error}') from error
+
+
+def _typed(value: str, default: object) -> Any:
+  """A value of its default's type."""
+  if isinstance(default, bool):
+    if value.lower() not in ('true', 'false'):
+      raise ValueError(f'want true or false, got {value!r}')
+    return value.lower() == 'true'
+  for kind in (int, float):
+    if isinstance(default, kind):
+      try:
+        return kind(value)
+      except ValueError:
+        article = 'a whole number' if kind is int else 'a number'
+        raise ValueError(f'want {article}, got {value!r}') from None
+  if isinstance(default, str):
+    return value
+  raise ValueError('cannot be given on the command line')

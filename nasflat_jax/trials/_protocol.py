@@ -20,6 +20,8 @@ from nasflat_jax import methods
 from nasflat_jax import samplers
 from nasflat_jax import spaces
 from nasflat_jax import types
+from nasflat_jax.trials import _choose
+from nasflat_jax.trials import _features
 
 # Fewer rows have no rank correlation to speak of.
 _MIN_JUDGED = 3
@@ -34,7 +36,7 @@ class Draws:
   Attributes:
     task: the split's name.
     space: the space's name.
-    sampler: the sampler's name.
+    sampler: names of the sampler and, in brackets, of what it sees.
     device: `T` target names.
     trial: `T` trial numbers.
     keys: `[T]` typed PRNG keys for the adaptation.
@@ -123,10 +125,11 @@ def draw(
     *,
     num_support: int,
     num_trials: int,
-    sampler: types.Sampler = samplers.random,
+    sampler: types.Sampler | None = None,
     sampler_name: str = 'random',
     pool_size: int | None = None,
-    features: np.ndarray | None = None,
+    features: _features.Features | None = None,
+    chooser: _choose.Chooser | None = None,
 ) -> Draws:
   """Draws the support of every target device of a task.
 
@@ -136,18 +139,25 @@ def draw(
     table: the table it was made from.
     num_support: measurements on each target device, n.
     num_trials: independent repetitions.
-    sampler: chooses the support from the pool.
-    sampler_name: its name in the results.
+    sampler: chooses the support from the pool; it is compiled, `num_samples`
+      static. None is `samplers.random`.
+    sampler_name: its name, and that of its features, in the results.
     pool_size: size of the random pool that the sampler chooses from; None
       makes the pool all valid architectures measured on the target.
-    features: `[N, F]` what the sampler sees; None is the one-hot genotype.
+    features: `[N, F]` what the sampler sees, or `device_name -> [N, F]`; finite
+      in the rows of the pool. None is the one-hot genotype.
+    chooser: takes the place of `sampler` where a measurement decides on the
+      next one: `(key, pool_mask [N], measure, num_support) -> ids`, where
+      `measure(row)` gives the target's latency of a row and every row asked
+      for belongs to the ids.
 
   Returns:
     `T = devices * trials` draws.
 
   Raises:
-    ValueError: a pool is too small, a size is not positive, or fewer than 3
-      rows of a device are left to judge.
+    ValueError: a pool is too small, a size is not positive, fewer than 3 rows
+      of a device are left to judge, or the rows chosen are not distinct rows of
+      the pool.
   """
   partition = problem.partition
   if partition is None:
@@ -157,40 +167,41 @@ def draw(
         'num_support and num_trials are at least 1, got '
         f'{num_support} and {num_trials}'
     )
-  seen = jnp.asarray(_one_hot(problem) if features is None else features)
+  if chooser is not None and sampler is not None:
+    raise ValueError('draw takes a sampler or a chooser, not both')
+  sampler = sampler or samplers.random
+  if features is None:
+    features = (
+        np.zeros((len(problem.genotype), 1))  # looked at by their number only
+        if sampler is samplers.random else _features.one_hot(problem)
+    )
   valid = np.asarray(problem.space.is_valid(problem.genotype))
   ids, keys, latency_ms = [], [], []
   for name in partition.target:
     row = table.row(name)
     pool = valid & np.isfinite(row)
     wanted = num_support if pool_size is None else max(pool_size, num_support)
-    if pool.sum() < wanted:
-      raise ValueError(
-          f'task {partition.name}: device {name!r} has {pool.sum()} valid '
-          f'measured architectures, {wanted} are needed'
-      )
-    num_left = int(np.isfinite(row).sum()) - num_support
-    if num_left < _MIN_JUDGED:
-      raise ValueError(
-          f'task {partition.name}: num_support {num_support} leaves {num_left} '
-          f'measured architectures of device {name!r} to judge, at least '
-          f'{_MIN_JUDGED} are needed'
-      )
+    _check_sizes(partition.name, name, row, pool, wanted, num_support)
+    seen = np.asarray(features(name) if callable(features) else features)
     for trial in range(num_trials):
       pair = fold(key, partition.name, name)
       pair = jax.random.fold_in(jax.random.fold_in(pair, num_support), trial)
       pool_key, support_key, adapt_key = jax.random.split(pair, 3)
       where = pool
       if pool_size is not None:
-        chosen = samplers.random(
-            pool_key, seen, num_samples=wanted, where=jnp.asarray(pool)
-        )
         where = np.zeros_like(pool)
-        where[np.asarray(chosen)] = True
-      ids.append(np.asarray(sampler(
-          support_key, seen, num_samples=num_support, where=jnp.asarray(where)
-      )))
-      _check_support(ids[-1], where, num_support, sampler_name)
+        where[_choose.by_sampler(
+            samplers.random, pool_key, np.zeros((len(pool), 1)), pool, wanted,
+            'random',
+        )] = True
+      if chooser is not None:
+        ids.append(_choose.by_chooser(
+            chooser, support_key, row, where, num_support, sampler_name
+        ))
+      else:
+        ids.append(_choose.by_sampler(
+            sampler, support_key, seen, where, num_support, sampler_name
+        ))
       keys.append(adapt_key)
       latency_ms.append(row)
   stacked = np.stack(ids).astype(np.int32)
@@ -220,20 +231,24 @@ def fold(key: chex.PRNGKey, *names: str) -> chex.PRNGKey:
   return key
 
 
-def _one_hot(problem: methods.Problem) -> np.ndarray:
-  hot = problem.genotype[:, :, None] == np.arange(problem.num_ops)
-  return hot.reshape(len(hot), -1).astype(np.float32)
-
-
-def _check_support(
-    ids: np.ndarray, where: np.ndarray, num_support: int, name: str
+def _check_sizes(
+    task: str,
+    device: str,
+    row: np.ndarray,  # [N]
+    pool: np.ndarray,  # [N]
+    wanted: int,
+    num_support: int,
 ) -> None:
-  """A sampler that repeats rows or leaves the pool spoils the comparison."""
-  num_distinct = len(np.unique(ids))
-  if ids.shape != (num_support,) or num_distinct < num_support:
+  """Refuses a device with too few rows to choose from or to judge."""
+  if pool.sum() < wanted:
     raise ValueError(
-        f'sampler {name!r} must give {num_support} distinct rows, gave '
-        f'{num_distinct} in shape {ids.shape}'
+        f'task {task}: device {device!r} has {pool.sum()} valid measured '
+        f'architectures, {wanted} are needed'
     )
-  if not where[ids].all():
-    raise ValueError(f'sampler {name!r} chose a row outside its pool')
+  num_left = int(np.isfinite(row).sum()) - num_support
+  if num_left < _MIN_JUDGED:
+    raise ValueError(
+        f'task {task}: num_support {num_support} leaves {num_left} measured '
+        f'architectures of device {device!r} to judge, at least '
+        f'{_MIN_JUDGED} are needed'
+    )

@@ -8,9 +8,10 @@ import jax
 
 from nasflat_jax import data
 from nasflat_jax import methods as methods_lib
-from nasflat_jax import samplers
 from nasflat_jax import types
+from nasflat_jax.trials import _choose
 from nasflat_jax.trials import _evaluate
+from nasflat_jax.trials import _features
 from nasflat_jax.trials import _protocol
 from nasflat_jax.trials import _store
 
@@ -27,8 +28,10 @@ def run(
     num_trials: int,
     store: _store.Store,
     num_source: int | None = None,
-    sampler: types.Sampler = samplers.random,
+    sampler: types.Sampler | None = None,
     sampler_name: str = 'random',
+    features: _features.Build | None = None,
+    chooser: Callable[[methods_lib.Problem], _choose.Chooser] | None = None,
     progress: Callable[[str, str], Progress] | None = None,
     on_task_end: Callable[[], None] | None = None,
 ) -> list[_evaluate.Row]:
@@ -46,8 +49,11 @@ def run(
     num_trials: independent repetitions for each size.
     store: keeps the rows; finished at the end.
     num_source: rows measured on each source device; None takes all.
-    sampler: chooses the support.
-    sampler_name: its name in the results.
+    sampler: chooses the support; None is `samplers.random`.
+    sampler_name: its name in the results, see `sampler_features`.
+    features: `(problem, table) -> features`, what the sampler sees; None is
+      the one-hot genotype.
+    chooser: `problem -> chooser` in place of `sampler`, see `draw`.
     progress: `(task, method) -> (done, total) -> None`.
     on_task_end: called after each task that was run.
 
@@ -60,10 +66,12 @@ def run(
       continue
     table = tables[task.table or task.space]
     problem = _protocol.problem(key, table, task, num_source=num_source)
+    seen = features(problem, table) if features else None
     draws = [
         _protocol.draw(
             key, problem, table, num_support=n, num_trials=num_trials,
-            sampler=sampler, sampler_name=sampler_name,
+            sampler=sampler, sampler_name=sampler_name, features=seen,
+            chooser=chooser(problem) if chooser else None,
         )
         for n in num_support
     ]

@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from typing import Any
 
+from nasflat_jax.trials import _features
+
 _HEADER = ('task', 'method', 'n', 'spearman', 'kendall', 'mape', 'within 10 %')
 
 
@@ -28,6 +30,8 @@ def print_summary(entries: Sequence[Mapping[str, Any]]) -> None:
   for entry in entries:
     shown.add_row(*_cells(entry))
   console.Console().print(shown)
+  for note in _notes(entries):
+    print(note)
 
 
 def format_summary(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -37,17 +41,34 @@ def format_summary(entries: Sequence[Mapping[str, Any]]) -> str:
     entries: what `summarize` gave.
 
   Returns:
-    Lines without a trailing newline.
+    Lines without a trailing newline. Notes below the table name a sampler other
+    than `random`, and say so where it is an oracle.
   """
   lines = [_HEADER, *(_cells(entry) for entry in entries)]
   widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
-  return '\n'.join(
+  table = [
       '  '.join(
           cell.ljust(width) if i < 2 else cell.rjust(width)
           for i, (cell, width) in enumerate(zip(line, widths, strict=True))
       ).rstrip()
       for line in lines
-  )
+  ]
+  return '\n'.join([*table, *_notes(entries)])
+
+
+def _notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+  """What the figures cannot be read without: how the support was chosen."""
+  names = dict.fromkeys(str(entry['sampler']) for entry in entries)
+  notes = []
+  for name in names:
+    if f'({_features.ORACLE})' in name:
+      notes.append(
+          f'sampler: {name}: an oracle, which sees every latency of the '
+          'target; an upper bound, not a method'
+      )
+    elif name != 'random':
+      notes.append(f'sampler: {name}')
+  return notes
 
 
 def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:

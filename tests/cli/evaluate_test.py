@@ -143,12 +143,41 @@ class EvaluateTest(parameterized.TestCase):
     self.assertTrue(all(np.isfinite(row['spearman']) for row in rows))
     self.assertRegex(out, r'FD +nasflat +10 +')
 
+  def test_samplers_and_variants(self):
+    code, out, err = self._on_real_data(
+        '--methods=lookup_table,lookup_table[per_gene=true]',
+        '--sampler=stratified', '--sampler_encoding=latency_oracle',
+    )
+    self.assertEqual(code, 0, err)
+    written = json.loads(self.out.read_text())
+    name = 'stratified(latency_oracle)'
+    self.assertEqual(written['meta']['settings']['sampler'], name)
+    self.assertEqual({row['sampler'] for row in written['rows']}, {name})
+    self.assertEqual(
+        list(dict.fromkeys(row['method'] for row in written['rows'])),
+        ['lookup_table', 'lookup_table[per_gene=true]'],
+    )
+    one, other = (
+        [row['spearman'] for row in written['rows'] if row['method'] == method]
+        for method in ('lookup_table', 'lookup_table[per_gene=true]')
+    )
+    self.assertNotEqual(one, other)
+    self.assertIn(f'sampler: {name}: an oracle', out)
+    code, _, err = _run(
+        f'--out={self.out}', '--sampler=stratified', '--sampler_encoding=costs')
+    self.assertEqual(code, 2)
+    self.assertIn('--sampler_encoding: stratified sorts by one number', err)
+
   @parameterized.parameters(
       ('--tasks=ND,XX', "--tasks: unknown task 'XX'; choose from ND, N1"),
-      ('--methods=magic', "--methods: unknown 'magic'; choose from best"),
+      ('--methods=magic', "--methods: unknown 'magic'; choose from bayes"),
       ('--methods=Problem', "--methods: unknown 'Problem'"),
       ('--methods=flops,flops', '--methods takes distinct values'),
       ('--sampler=magic', "--sampler: unknown 'magic'; choose from"),
+      ('--sampler_encoding=costs', '--sampler_encoding: random looks at no'),
+      ('--methods=nasflat[size=2]', "--methods: nasflat has no option 'size'"),
+      ('--methods=nasflat[layer=x]', "nasflat[layer=x]: layer: unknown 'x'"),
+      ('--methods=nasflat[adapt_steps=x]', 'want a whole number'),
       ('--encoding=magic', "--encoding: unknown 'magic'; choose from costs, n"),
       ('--device_representation=magic', "unknown 'magic'; choose from operat"),
       ('--num_support=5,x', "--num_support takes whole numbers above 0"),

@@ -66,6 +66,22 @@ class FitRidgeTest(parameterized.TestCase):
     model = _linear.fit_ridge(np.eye(3), np.full(3, 4.0))
     np.testing.assert_array_equal(model.weights, np.zeros(3))
 
+  def test_constant_columns_change_nothing(self):
+    # The penalty is relative to the mean over all columns, and stays so.
+    rng = np.random.default_rng(2)
+    for n in (6, 40):
+      x, y = rng.normal(size=(3, n, 4)), rng.normal(size=(3, n))
+      padded = np.insert(x, [0, 2, 2, 4], 5.0, axis=-1)
+      wide = _linear.fit_ridge(padded, y)
+      np.testing.assert_array_equal(wide.weights[..., [0, 3, 4, 7]], 0.0)
+      # Constants that vary by rounding are not left out: the old way.
+      jitter = padded * (1 + 1e-15 * rng.integers(-1, 2, padded.shape))
+      same = _linear.fit_ridge(jitter, y)
+      np.testing.assert_allclose(
+          _linear.predict(wide, padded), _linear.predict(same, padded),
+          rtol=1e-6, atol=1e-9,
+      )
+
   def test_one_row(self):
     model = _linear.fit_ridge(np.array([[1.0, 2.0]]), np.array([5.0]))
     np.testing.assert_allclose(_linear.predict(model, np.eye(2)), [5.0, 5.0])
@@ -98,6 +114,13 @@ class FeaturesTest(absltest.TestCase):
     np.testing.assert_allclose(model.weights, times, atol=1e-9)
     model = _linear.fit_non_negative(counts, counts @ np.array([-2.0, 1.0, 3]))
     self.assertGreaterEqual(model.weights.min(), 0.0)
+
+  def test_non_negative_passes_over_zero_columns(self):
+    counts = np.array([[0.0, 1, 0, 2], [0, 3, 0, 1], [0, 1, 0, 1]])
+    model = _linear.fit_non_negative(counts, counts @ np.array([9., 2, 9, 5]))
+    np.testing.assert_allclose(model.weights, [0.0, 2.0, 0.0, 5.0], atol=1e-9)
+    model = _linear.fit_non_negative(np.zeros((3, 2)), np.ones(3))
+    np.testing.assert_array_equal(model.weights, np.zeros(2))
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -54,6 +55,12 @@ def _draws(table, problem, seed=0, sizes=(5, 10), num_trials=3, **kwargs):
       )
       for n in sizes
   ]
+
+
+def _pair_key(device, num_support, trial):
+  """The key of a (device, trial) pair under seed 0."""
+  key = trials._protocol.fold(jax.random.key(0), 'toy', device)
+  return jax.random.fold_in(jax.random.fold_in(key, num_support), trial)
 
 
 def _method(predict, is_ms=False, **intervals):
@@ -154,19 +161,40 @@ class ProtocolTest(parameterized.TestCase):
   def test_pool_size_bounds_what_the_sampler_sees(self):
     seen = []
 
-    def sampler(key, features, *, num_samples, where):
+    def chooser(key, where, measure, num_support):
+      del key, measure
       seen.append(int(where.sum()))
-      return samplers.random(
+      return np.flatnonzero(where)[:num_support]
+
+    _draws(self.table, self.problem, chooser=chooser, pool_size=40)
+    self.assertEqual(seen, [40] * 12)
+
+  def test_samplers_are_compiled_once_for_a_shape(self):
+    traced = []
+
+    def sampler(key, features, *, num_samples, where):
+      traced.append(num_samples)
+      return samplers.d_optimal(
           key, features, num_samples=num_samples, where=where
       )
 
-    _draws(self.table, self.problem, sampler=sampler, pool_size=40)
-    self.assertEqual(seen, [40] * 12)
+    drawn = _draws(self.table, self.problem, sampler=sampler)
+    self.assertEqual(traced, [5, 10])
+    plain = samplers.d_optimal(
+        jax.random.split(_pair_key('d', 5, 0), 3)[1],
+        jnp.asarray(trials._features.one_hot(self.problem)), num_samples=5,
+        where=jnp.asarray(self._pool('d')),
+    )
+    np.testing.assert_array_equal(drawn[0].support.ids[0], plain)
+
+  def _pool(self, name):
+    valid = np.asarray(spaces.NASBENCH201.is_valid(self.table.genotype))
+    return valid & np.isfinite(self.table.row(name))
 
   def test_bad_samplers_are_named(self):
     def same(key, features, *, num_samples, where):
       del key, features
-      return jnp.full(num_samples, int(jnp.argmax(where)))
+      return jnp.full(num_samples, jnp.argmax(where))
 
     def outside(key, features, *, num_samples, where):
       del key, features
@@ -176,6 +204,70 @@ class ProtocolTest(parameterized.TestCase):
       _draws(self.table, self.problem, sampler=same, sampler_name='odd')
     with self.assertRaisesRegex(ValueError, "'odd' chose a row outside"):
       _draws(self.table, self.problem, sampler=outside, sampler_name='odd')
+
+  def test_a_chooser_measures_as_it_goes(self):
+    kept = []
+
+    def chooser(key, where, measure, num_support):
+      # The start is random, then the row nearest what was measured last.
+      start = int(jax.random.choice(key, np.flatnonzero(where)))
+      ids, values = [start], [measure(start)]
+      while len(ids) < num_support:
+        row = min(np.setdiff1d(np.flatnonzero(where), ids).tolist(),
+                  key=lambda i: abs(i - 100 * values[-1]))
+        ids.append(row)
+        values.append(measure(row))
+      kept.append(values)
+      return np.array(ids)
+
+    first, second = (
+        _draws(self.table, self.problem, chooser=chooser, sampler_name='near')
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([d.support.latency_ms.ravel() for d in first]),
+        np.concatenate(kept[:12]),
+    )
+    for a, b in zip(first, second):
+      self.assertEqual(a.sampler, 'near')
+      np.testing.assert_array_equal(a.support.ids, b.support.ids)
+    # The adaptation has the keys that it has with any other sampler.
+    np.testing.assert_array_equal(
+        jax.random.key_data(first[0].keys),
+        jax.random.key_data(_draws(self.table, self.problem)[0].keys),
+    )
+
+  @parameterized.parameters(
+      (lambda rows, out, ask: ask(out), 'measured row [0-9]+, which is out'),
+      (lambda rows, out, ask: ask(-1), 'measured row -1, which is outside'),
+      (lambda rows, out, ask: [ask(rows[0]), ask(rows[0])],
+       'measured row [0-9]+ twice'),
+      (lambda rows, out, ask: [ask(i) for i in rows[:6]],
+       'measured more than 5 rows'),
+      (lambda rows, out, ask: ask(rows[9]),
+       'measured row [0-9]+ without counting'),
+  )
+  def test_choosers_that_cheat_are_named(self, cheat, message):
+    def chooser(key, where, measure, num_support):
+      del key
+      rows = np.flatnonzero(where)
+      cheat(rows, np.flatnonzero(~where)[0], measure)
+      return rows[:num_support]
+
+    with self.assertRaisesRegex(ValueError, f"'sly' {message}"):
+      _draws(self.table, self.problem, chooser=chooser, sampler_name='sly')
+
+  def test_chooser_repeats_or_leaves_the_pool(self):
+    for wanted, message in ((True, 'distinct rows'), (False, 'outside its')):
+      def chooser(key, where, measure, num_support, wanted=wanted):
+        rows = np.flatnonzero(where == wanted)
+        return rows[np.zeros(num_support, int) if wanted else
+                    np.arange(num_support)]
+
+      with self.assertRaisesRegex(ValueError, message):
+        _draws(self.table, self.problem, chooser=chooser)
+    with self.assertRaisesRegex(ValueError, 'a sampler or a chooser'):
+      _draws(self.table, self.problem, chooser=chooser, sampler=samplers.random)
 
   def test_too_small_a_pool(self):
     with self.assertRaisesRegex(ValueError, "device 'd' has [0-9]+ valid"):
@@ -205,6 +297,137 @@ class ProtocolTest(parameterized.TestCase):
     table = dataclasses.replace(self.table, devices=devices)
     with self.assertRaisesRegex(ValueError, "'e' holds energy in mJ"):
       trials.problem(self.key, table, _TASK)
+
+
+class FeaturesTest(parameterized.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.table = _table()
+    self.problem = trials.problem(
+        jax.random.key(0), self.table, _TASK, num_source=50
+    )
+
+  def _draw(self, sampler, encoding=None):
+    name, build = trials.sampler_features(sampler, encoding)
+    (drawn,) = _draws(
+        self.table, self.problem, sizes=(5,), num_trials=1,
+        sampler=getattr(samplers, sampler), sampler_name=name,
+        features=build(self.problem, self.table) if build else None,
+    )
+    return drawn
+
+  @parameterized.product(
+      sampler=sorted({*samplers.__all__} - {'random', 'stratified'}),
+      encoding=('costs', 'one_hot', 'params', 'flops', 'latency_oracle'),
+  )
+  def test_every_sampler_takes_every_encoding(self, sampler, encoding):
+    drawn = self._draw(sampler, encoding)
+    self.assertEqual(drawn.sampler, f'{sampler}({encoding})')
+    self.assertLen(drawn.device, 2)
+
+  @parameterized.parameters(
+      ('random', 'random'), ('stratified', 'stratified(flops)'),
+      ('d_optimal', 'd_optimal(costs)'), ('k_means', 'k_means(costs)'),
+  )
+  def test_defaults(self, sampler, name):
+    self.assertEqual(self._draw(sampler).sampler, name)
+
+  @parameterized.parameters('flops', 'params', 'latency_oracle')
+  def test_strata_are_those_of_the_number(self, encoding):
+    drawn = self._draw('stratified', encoding)
+    for device, ids in zip(drawn.device, drawn.support.ids):
+      row = self.table.row(device)
+      valid = np.asarray(spaces.NASBENCH201.is_valid(self.table.genotype))
+      pool = valid & np.isfinite(row)
+      value = row if encoding == 'latency_oracle' else np.asarray(
+          getattr(spaces.NASBENCH201.costs(self.table.genotype), encoding))
+      edges = np.quantile(value[pool], np.linspace(0, 1, 6))
+      for i, chosen in enumerate(value[ids]):
+        # A rank of slack: edges fall between rows, and values tie.
+        rank = np.sum(value[pool] < chosen), np.sum(value[pool] <= chosen)
+        self.assertGreaterEqual(rank[1], i * pool.sum() // 5, edges)
+        self.assertLessEqual(rank[0], (i + 1) * pool.sum() // 5 + 1, edges)
+
+  @parameterized.parameters(
+      ('stratified', 'costs', '--sampler_encoding: stratified sorts by one'),
+      ('d_optimal', 'magic', "--sampler_encoding: unknown 'magic'; choose"),
+      ('random', 'costs', '--sampler_encoding: random looks at no encoding'),
+  )
+  def test_wrong_pairs(self, sampler, encoding, message):
+    with self.assertRaisesRegex(ValueError, message):
+      trials.sampler_features(sampler, encoding)
+
+  def test_features_that_do_not_fit(self):
+    features = np.ones((300, 2))
+    features[~np.asarray(spaces.NASBENCH201.is_valid(self.table.genotype))] = (
+        np.nan
+    )
+    for change, message in (
+        (lambda x: x, None),
+        (lambda x: np.where(np.arange(300)[:, None] > 200, np.nan, x),
+         r"'x': features of [0-9]+ architectures of the pool are not finite"),
+        (lambda x: x[:-1], r'\[N, F\] with N = 300, got \(299, 2\)'),
+    ):
+      draw = lambda c=change: _draws(
+          self.table, self.problem, sizes=(5,), sampler=samplers.d_optimal,
+          sampler_name='x', features=c(features),
+      )
+      if message is None:
+        draw()
+      else:
+        with self.assertRaisesRegex(ValueError, message):
+          draw()
+
+
+class NamesTest(parameterized.TestCase):
+
+  @parameterized.parameters(
+      ('flops', ['flops']),
+      ('a, b[c=1,d=2],e', ['a', 'b[c=1,d=2]', 'e']),
+      ('b[c=1],b[c=2]', ['b[c=1]', 'b[c=2]']),
+      ('a,', ['a', '']),
+  )
+  def test_split(self, text, parts):
+    self.assertEqual(trials.split(text), parts)
+
+  def _make(self, text, **options):
+    def ridge(*, name='x', flag=True, count=1, scale=0.5, weights=None):
+      if name == 'bad':
+        raise ValueError('name: bad')
+      return name, flag, count, scale, weights
+
+    namespace = mock.Mock(__all__=('ridge',), ridge=ridge)
+    return trials.make_named(namespace, text, options, flag='methods')
+
+  def test_values_have_the_types_of_the_defaults(self):
+    self.assertEqual(self._make('ridge'), ('x', True, 1, 0.5, None))
+    self.assertEqual(
+        self._make('ridge[name=1, flag=False,count=3,scale=2]'),
+        ('1', False, 3, 2.0, None),
+    )
+    # Those in brackets go before those for all.
+    self.assertEqual(
+        self._make('ridge[count=3]', count=5, name='y', other=1)[:3],
+        ('y', True, 3),
+    )
+
+  @parameterized.parameters(
+      ('magic[a=1]', "--methods: unknown 'magic'; choose from ridge"),
+      ('ridge[size=1]', "has no option 'size'; choose from name, flag, count"),
+      ('ridge[flag=1]', r'ridge\[flag\]: want true or false'),
+      ('ridge[count=x]', r"ridge\[count\]: want a whole number, got 'x'"),
+      ('ridge[scale=x]', r"ridge\[scale\]: want a number, got 'x'"),
+      ('ridge[weights=x]', r'ridge\[weights\]: cannot be given'),
+      ('ridge[name=bad]', r'--methods: ridge\[name=bad\]: name: bad'),
+      ('ridge[count]', 'distinct key=value pairs'),
+      ('ridge[]', 'distinct key=value pairs'),
+      ('ridge[count=1,count=2]', 'distinct key=value pairs'),
+      ('ridge[count=1', 'want name or name'),
+  )
+  def test_mistakes(self, text, message):
+    with self.assertRaisesRegex(ValueError, message):
+      self._make(text)
 
 
 class EvaluateTest(parameterized.TestCase):
@@ -411,6 +634,31 @@ class StoreTest(absltest.TestCase):
     for a, b in zip(seen['flops'], seen['ridge_counts']):
       np.testing.assert_array_equal(a, b)
 
+  def test_samplers_features_and_choosers_reach_the_rows(self):
+    def run(**kwargs):
+      return trials.run(
+          [_TASK], {'flops': methods.flops()}, {'nasbench201': self.table},
+          seed=0, num_support=[5], num_trials=1, num_source=50,
+          store=trials.Store(self.path, self._meta()), **kwargs,
+      )
+
+    name, build = trials.sampler_features('stratified', 'latency_oracle')
+    rows = run(
+        sampler=samplers.stratified, sampler_name=name, features=build
+    )
+    self.assertEqual(rows[0]['sampler'], 'stratified(latency_oracle)')
+    seen = []
+
+    def chooser(problem):
+      def choose(key, where, measure, num_support):
+        seen.append(problem.source_names)
+        return np.flatnonzero(where)[:num_support]
+      return choose
+
+    rows = run(chooser=chooser, sampler_name='first')
+    self.assertEqual(rows[0]['sampler'], 'first')
+    self.assertEqual(seen, [('a', 'b', 'c')] * 2)
+
   def test_file(self):
     rows = self._run(trials.Store(self.path, self._meta()))
     written = json.loads(self.path.read_text())
@@ -526,9 +774,23 @@ class SummaryTest(absltest.TestCase):
     )
     self.assertAlmostEqual(entries[-1]['spearman'], 0.5)
     text = trials.format_summary(entries)
-    self.assertLen(text.splitlines(), 5)
+    self.assertLen(text.splitlines(), 6)  # the header, and the sampler
     self.assertIn('0.800 (1 degenerate)', text)
-    self.assertRegex(text.splitlines()[-1], r'^all +m +5 +0\.500')
+    self.assertRegex(text.splitlines()[-2], r'^all +m +5 +0\.500')
+
+  def test_the_table_names_samplers_and_oracles(self):
+    rows = [
+        self._row(sampler=name)
+        for name in ('random', 'k_means(costs)', 'stratified(latency_oracle)')
+    ]
+    text = trials.format_summary(trials.summarize(rows))
+    self.assertEqual(
+        [line[:40] for line in text.splitlines()[4:]],
+        ['sampler: k_means(costs)', 'sampler: stratified(latency_oracle): an '],
+    )
+    self.assertIn('an oracle', text.splitlines()[-1])
+    self.assertNotIn('sampler', trials.format_summary(
+        trials.summarize([self._row(sampler='random')])))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,1 @@
+"""The parts of `report_tasks.py`: rows in, Markdown and pictures out."""

@@ -1,0 +1,89 @@
+"""The Bayesian predictor as a few-shot method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chex
+import numpy as np
+
+from nasflat_jax import transfer
+from nasflat_jax import types
+from nasflat_jax.methods import _base
+
+_SOURCES = ('linear', 'none')
+
+
+def bayesian(
+    *,
+    sources: str = 'linear',
+    without: str = '',
+) -> _base.Method:
+  """Closed-form Bayesian transfer, see `transfer.bayesian_model`.
+
+  Args:
+    sources: what stands for the source devices: `linear`, a look-up table
+      fitted to each one's rows `Problem.source_ids`; or `none`.
+    without: names of blocks to leave out, joined by `+`, for ablations.
+
+  Returns:
+    A method whose scores are milliseconds with 90 % intervals.
+
+  Raises:
+    ValueError: an unknown choice.
+  """
+  if sources not in _SOURCES:
+    raise ValueError(
+        f'sources: unknown {sources!r}; choose from {", ".join(_SOURCES)}'
+    )
+  known = tuple(transfer.BLOCKS)
+  dropped = tuple(without.split('+')) if without else ()
+  for name in dropped:
+    if name not in known:
+      raise ValueError(
+          f'unknown block {name!r}; choose from {", ".join(known)}'
+      )
+  chosen = tuple(name for name in known if name not in dropped)
+
+  def prepare(
+      key: chex.PRNGKey, problem: _base.Problem
+  ) -> transfer.BayesianModel:
+    del key
+    return transfer.bayesian_model(
+        problem.space,
+        None if sources == 'none' else _fit_sources(problem),
+        blocks=chosen,
+    )
+
+  def predict(
+      keys: chex.PRNGKey,
+      problem: _base.Problem,
+      state: Any,
+      support: _base.Support,
+  ) -> _base.Scores:
+    del keys
+    adapted = transfer.adapt_bayesian(
+        state, problem.genotype[support.ids], support.latency_ms
+    )
+    prediction = adapted.predict(problem.genotype)
+    return _base.Scores(
+        scores=np.asarray(prediction.latency_ms),
+        is_ms=True,
+        lower_ms=prediction.lower_ms,
+        upper_ms=prediction.upper_ms,
+    )
+
+  def budget(problem: _base.Problem, num_support: int) -> types.Budget:
+    read = problem.source_latency_ms[:, problem.source_ids]
+    source = 0 if sources == 'none' else int(np.isfinite(read).sum())
+    return types.Budget(source=source, reference=0, target=num_support)
+
+  return _base.Method(prepare, predict, budget)
+
+
+def _fit_sources(problem: _base.Problem):
+  return transfer.fit_sources(
+      problem.space,
+      problem.genotype[problem.source_ids],
+      problem.source_latency_ms[:, problem.source_ids],
+  )

@@ -1,0 +1,353 @@
+"""Bayesian transfer: physics, genotype and sources, each a block of features.
+
+What a few measurements can say about a new device depends on what is believed
+before. Here that is a sum of hypotheses about latency: so much per operation,
+per live operation, per multiply-add, byte and kernel, under a roofline, per
+operation and position, or as on the source devices. Each is a block of
+features whose weight is integrated out (see `predictors.fit_bayesian`), so the
+support decides, in closed form, which of them this device follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from nasflat_jax import encodings
+from nasflat_jax import predictors
+from nasflat_jax import types
+
+Encode = Callable[[chex.Array], chex.Array]
+
+# Mean of each block's log weight before measuring; all have the same spread.
+# Chosen, with the constants below, on devices that are a target in none of the
+# published tasks.
+BLOCKS: Mapping[str, float] = {
+    'op_counts': -2.5,
+    'live_op_counts': -0.5,
+    'total_costs': 0.5,
+    'roofline': 0.0,
+    'one_hot': -5.0,
+}
+_SOURCE_BLOCKS = {'sources': -1.0, 'mean_source': -1.0}
+_SPREAD = 2.0
+# Log of the variance of a measurement relative to the signal's.
+_NOISE, _NOISE_SPREAD, _LEAST_NOISE = -4.0, 1.5, 3e-4
+_POWERS, _POWER_PROBS = (0.0, 0.5, 1.0), (0.05, 0.25, 0.7)
+_HYPOTHESES = 512
+# Pairs of device and trial that are fitted at once; bounds memory.
+_PAIRS = 4
+
+
+def _prior(sizes: Mapping[str, int]) -> predictors.BayesianPrior:
+  """Quasi-random draws from the prior of the blocks' weights."""
+  known = dict(BLOCKS) | _SOURCE_BLOCKS
+  names = [name for name in sizes if sizes[name]]
+  uniform = stats.qmc.Sobol(len(names) + 1, seed=0).random(_HYPOTHESES)
+  normal = stats.norm.ppf(np.clip(uniform, 1e-6, 1.0 - 1e-6))
+  log_weight = [known[name] for name in names] + _SPREAD * normal[:, :-1]
+  weight = np.exp(log_weight)
+  # Only ratios matter; a signal variance of 1 keeps float32 well conditioned.
+  weight /= weight.sum(axis=1, keepdims=True)
+  noise = np.exp(_NOISE + _NOISE_SPREAD * normal[:, -1])
+  as_float = functools.partial(jnp.asarray, dtype=jnp.float32)
+  return predictors.BayesianPrior(
+      variance=as_float(
+          np.repeat(weight, [sizes[name] for name in names], axis=1)
+      ),
+      noise=as_float(np.maximum(noise, _LEAST_NOISE)),
+      power=as_float(_POWERS),
+      power_prob=as_float(_POWER_PROBS),
+  )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BayesianModel:
+  """What is believed about a space before a device is measured.
+
+  Attributes:
+    space: the search space.
+    blocks: encodings `[B, G] -> [B, F_b]` by name, in the order of columns.
+    prior: hypotheses about the `F` columns of all blocks together.
+  """
+
+  space: types.SearchSpace
+  blocks: Mapping[str, Encode]
+  prior: predictors.BayesianPrior
+
+  def encode(self, genotype: chex.Array) -> jax.Array:
+    """The features of `[B, G]` genotypes, `[B, F]` float32."""
+    genotype = jnp.asarray(genotype, jnp.int32)
+    return jnp.concatenate(
+        [
+            jnp.asarray(encode(genotype), jnp.float32)
+            for encode in self.blocks.values()
+        ],
+        axis=1,
+    )
+
+  def design_features(self, genotype: chex.Array) -> jax.Array:
+    """Features for `samplers.d_optimal` and others, `[B, F]`.
+
+    Scaled by the prior standard deviation of their coefficients, so that an
+    inner product is the prior covariance of two (warped) latencies.
+
+    Args:
+      genotype: `[B, G]`.
+    """
+    return self.encode(genotype) * jnp.sqrt(self.prior.variance.mean(axis=0))
+
+
+def fit_sources(
+    space: types.SearchSpace,
+    genotype: np.ndarray,
+    latency_ms: np.ndarray,
+) -> Encode:
+  """A look-up table of each source device, fitted by ridge regression.
+
+  It stands in for the device's own table: it covers the whole space and is
+  less noisy than single measurements.
+
+  Args:
+    space: the search space.
+    genotype: `[N, G]` measured architectures.
+    latency_ms: `[S, N]` milliseconds; NaN = unmeasured.
+
+  Returns:
+    `[B, G] -> [B, S]`, milliseconds, jittable.
+
+  Raises:
+    ValueError: a device has fewer than 2 measurements.
+  """
+  encode = encodings.one_hot(space)
+  features = np.asarray(encode(jnp.asarray(genotype)), np.float64)
+  models = []
+  for device, row in enumerate(latency_ms):
+    measured = np.isfinite(row)
+    if measured.sum() < 2:
+      raise ValueError(
+          f'source device {device} has {measured.sum()} measurements, at '
+          'least 2 are needed'
+      )
+    models.append(predictors.fit_ridge(features[measured], row[measured]))
+  weights = jnp.asarray(np.stack([m.weights for m in models]), jnp.float32)
+  intercept = jnp.asarray(
+      np.stack([m.intercept for m in models]), jnp.float32
+  )
+
+  def predict(genotype: chex.Array) -> jax.Array:
+    return encode(genotype) @ weights.T + intercept
+
+  return predict
+
+
+def _standardised(
+    space: types.SearchSpace, sources: Encode
+) -> dict[str, Encode]:
+  """The two blocks of source devices: each of them, and their mean."""
+  values = np.asarray(sources(encodings.sample(space)), np.float64)
+  mean, spread = values.mean(axis=0), values.std(axis=0)
+  scale = 1.0 / np.where(spread > 0.0, spread, np.inf)
+  together = ((values - mean) * scale).mean(axis=1).std() or np.inf
+
+  def each(genotype: chex.Array) -> jax.Array:
+    return (jnp.asarray(sources(genotype)) - mean) * scale
+
+  return {
+      'sources': lambda genotype: each(genotype) / np.sqrt(len(scale)),
+      'mean_source': lambda genotype: (
+          each(genotype).mean(axis=1, keepdims=True) / together
+      ),
+  }
+
+
+def bayesian_model(
+    space: types.SearchSpace,
+    sources: Encode | None = None,
+    *,
+    blocks: tuple[str, ...] = tuple(BLOCKS),
+) -> BayesianModel:
+  """The Bayesian predictor of a space, before any measurement of a target.
+
+  Args:
+    space: the search space.
+    sources: `[B, G] -> [B, S]` latencies (or any scores that are linear in
+      them) on source devices, e.g. from `fit_sources` or a pretrained network;
+      None where no device of the space is known.
+    blocks: names of the blocks of `encodings` to believe in.
+
+  Returns:
+    The model.
+
+  Raises:
+    ValueError: a block is unknown, or there is none.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> model = bayesian_model(spaces.NASBENCH201)
+    >>> model.encode(jnp.zeros((2, 6), jnp.int32)).shape
+    (2, 48)
+  """
+  unknown = [name for name in blocks if name not in BLOCKS]
+  if unknown or not (blocks or sources):
+    raise ValueError(
+        f'unknown or no blocks {unknown}; choose from {", ".join(BLOCKS)}'
+    )
+  chosen: dict[str, Encode] = {
+      name: getattr(encodings, name)(space) for name in blocks
+  }
+  if sources is not None:
+    chosen |= _standardised(space, sources)
+  few = jnp.asarray(encodings.sample(space)[:2])
+  sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
+  return BayesianModel(space=space, blocks=chosen, prior=_prior(sizes))
+
+
+@jax.jit
+def _fit(
+    prior: predictors.BayesianPrior,
+    features: jax.Array,  # [T, n, F]
+    latency_ms: jax.Array,  # [T, n]
+) -> predictors.BayesianPosterior:
+  return jax.lax.map(
+      lambda pair: predictors.fit_bayesian(prior, *pair),
+      (features, latency_ms),
+      batch_size=_PAIRS,
+  )
+
+
+@jax.jit
+def _predict(
+    posterior: predictors.BayesianPosterior, features: jax.Array
+) -> types.Prediction:
+  return jax.lax.map(
+      lambda one: predictors.predict_bayesian(one, features), posterior
+  )
+
+
+@functools.partial(jax.jit, static_argnames='num')
+def _propose(
+    posterior: predictors.BayesianPosterior,
+    features: jax.Array,
+    where: jax.Array,  # [T, B]
+    num: int,
+) -> jax.Array:
+  return jax.lax.map(
+      lambda pair: predictors.propose(
+          pair[0], pair[1], features, num_proposals=num
+      ),
+      (posterior, where),
+  )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AdaptedBayesian:
+  """A Bayesian model adapted to `T` devices (or trials).
+
+  Attributes:
+    model: what was believed before.
+    posterior: what is believed now; every field has a leading `[T]`.
+  """
+
+  model: BayesianModel
+  posterior: predictors.BayesianPosterior
+
+  def predict(
+      self, genotype: chex.Array, *, chunk_size: int = 16384
+  ) -> types.Prediction:
+    """Predicts latency.
+
+    Args:
+      genotype: `[B, G]` architectures.
+      chunk_size: architectures per pass; bounds memory, changes no value.
+
+    Returns:
+      `Prediction`, every field NumPy `[T, B]`, milliseconds.
+    """
+    parts = [
+        jax.tree.map(
+            np.asarray,
+            _predict(
+                self.posterior,
+                self.model.encode(genotype[start : start + chunk_size]),
+            ),
+        )
+        for start in range(0, len(genotype), chunk_size)
+    ]
+    return jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts)
+
+  def propose(
+      self,
+      genotype: chex.Array,
+      num_proposals: int,
+      *,
+      where: chex.Array | None = None,
+  ) -> np.ndarray:
+    """What to measure next: where the posterior is least certain.
+
+    Args:
+      genotype: `[B, G]` candidates.
+      num_proposals: how many to propose, each after the others.
+      where: `[T, B]` candidates allowed for each device; None allows all.
+
+    Returns:
+      `[T, num_proposals]` rows of `genotype`, distinct.
+
+    Raises:
+      ValueError: more are asked for than there are candidates.
+    """
+    size = (len(self.posterior.scale_ms), len(genotype))
+    where = np.ones(size, bool) if where is None else np.asarray(where)
+    chex.assert_shape(where, size)
+    if num_proposals > where.sum(axis=1).min():
+      raise ValueError(
+          f'cannot propose {num_proposals} of {where.sum(axis=1).min()} '
+          'candidates'
+      )
+    features = self.model.encode(genotype)
+    return np.asarray(
+        _propose(self.posterior, features, jnp.asarray(where), num_proposals)
+    )
+
+
+def adapt_bayesian(
+    model: BayesianModel,
+    genotype: chex.Array,
+    latency_ms: chex.Array,
+) -> AdaptedBayesian:
+  """Adapts a model to devices by their measurements, in closed form.
+
+  Args:
+    model: from `bayesian_model`.
+    genotype: `[T, n, G]` measured architectures.
+    latency_ms: `[T, n]` milliseconds, above 0.
+
+  Returns:
+    The adapted model of `T` devices.
+
+  Raises:
+    ValueError: a latency is not above 0, or not finite.
+  """
+  genotype, latency_ms = np.asarray(genotype), np.asarray(latency_ms)
+  chex.assert_rank([genotype, latency_ms], [3, 2])
+  chex.assert_equal_shape_prefix([genotype, latency_ms], 2)
+  bad = ~(np.isfinite(latency_ms) & (latency_ms > 0.0))
+  if bad.any():
+    raise ValueError(
+        f'latency_ms must be above 0, got {latency_ms[bad][0]} at '
+        f'{tuple(int(i) for i in np.argwhere(bad)[0])}'
+    )
+  num_devices, size, genes = genotype.shape
+  features = model.encode(genotype.reshape(-1, genes))
+  features = features.reshape(num_devices, size, -1)
+  posterior = _fit(
+      model.prior, features, jnp.asarray(latency_ms, features.dtype)
+  )
+  return AdaptedBayesian(model=model, posterior=posterior)

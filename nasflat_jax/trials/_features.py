@@ -1,0 +1,124 @@
+"""What a sampler sees of an architecture, by the name a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nasflat_jax import data
+from nasflat_jax import encodings
+from nasflat_jax import methods
+
+# `[N, F]` for all targets, or `device_name -> [N, F]`.
+Features = np.ndarray | Callable[[str], np.ndarray]
+Build = Callable[[methods.Problem, data.LatencyTable], Features]
+
+# Chooses by the very latencies that it is meant to save.
+ORACLE = 'latency_oracle'
+
+
+def sampler_features(
+    sampler: str, encoding: str | None = None, *, flag: str = 'sampler_encoding'
+) -> tuple[str, Build | None]:
+  """The features that a sampler chooses by, and its name in the results.
+
+  Args:
+    sampler: the sampler's name, e.g. `d_optimal`.
+    encoding: `costs`, `flops`, `latency_oracle`, `one_hot`, `params` or
+      `prior`; None is the sampler's default: `flops` for `stratified`, none
+      for `random` and `costs` for the others.
+    flag: the flag that names the encoding, for messages.
+
+  Returns:
+    The name, e.g. `d_optimal(costs)`, and `(problem, table) -> Features`, None
+    for a sampler that looks at no features.
+
+  Raises:
+    ValueError: the encoding is unknown, or the sampler cannot use it.
+  """
+  if sampler == 'random':
+    if encoding is not None:
+      raise ValueError(f'--{flag}: random looks at no encoding; leave it out')
+    return sampler, None
+  if encoding is None:
+    encoding = 'flops' if sampler == 'stratified' else 'costs'
+  if encoding not in _ENCODINGS:
+    raise ValueError(
+        f'--{flag}: unknown {encoding!r}; choose from '
+        f'{", ".join(sorted(_ENCODINGS))}'
+    )
+  if sampler == 'stratified' and encoding not in _ONE_COLUMN:
+    raise ValueError(
+        f'--{flag}: stratified sorts by one number, {encoding!r} has many; '
+        f'choose from {", ".join(_ONE_COLUMN)}'
+    )
+  return f'{sampler}({encoding})', _ENCODINGS[encoding]
+
+
+def one_hot(problem: methods.Problem) -> np.ndarray:
+  """One column for each gene and operation: `[N, G * O]` float32."""
+  hot = problem.genotype[:, :, None] == np.arange(problem.num_ops)
+  return hot.reshape(len(hot), -1).astype(np.float32)
+
+
+def _costs(problem: methods.Problem, table: data.LatencyTable) -> Features:
+  del table
+  return np.asarray(encodings.costs(problem.space)(problem.genotype))
+
+
+def _network_cost(field: str) -> Build:
+  def build(problem: methods.Problem, table: data.LatencyTable) -> Features:
+    del table
+    # NumPy in keeps the counts exact.
+    costs = problem.space.costs(np.asarray(problem.genotype))
+    return _standardised(np.asarray(getattr(costs, field), np.float64))
+
+  return build
+
+
+def _one_hot(problem: methods.Problem, table: data.LatencyTable) -> Features:
+  del table
+  return one_hot(problem)
+
+
+def _latency_oracle(
+    problem: methods.Problem, table: data.LatencyTable
+) -> Features:
+  del problem
+  return lambda device: _standardised(table.row(device))
+
+
+def _prior(problem: methods.Problem, table: data.LatencyTable) -> Features:
+  del table
+  # Deferred: the other encodings need nothing of it.
+  from nasflat_jax import transfer
+
+  ids = problem.source_ids
+  return np.asarray(transfer.design_features(  # type: ignore[attr-defined]
+      problem.space,
+      problem.genotype,
+      problem.genotype[ids],
+      problem.source_latency_ms[:, ids],
+  ))
+
+
+def _standardised(column: np.ndarray) -> np.ndarray:
+  """`[N] -> [N, 1]` of order one, so that a unit prior on its weight is fair.
+
+  Values that are not finite stay so.
+  """
+  known = column[np.isfinite(column)]
+  spread = known.std()
+  return ((column - known.mean()) / (spread if spread > 0 else 1.0))[:, None]
+
+
+_ENCODINGS: dict[str, Build] = {
+    'costs': _costs,
+    'flops': _network_cost('flops'),
+    ORACLE: _latency_oracle,
+    'one_hot': _one_hot,
+    'params': _network_cost('params'),
+    'prior': _prior,
+}
+_ONE_COLUMN = ('flops', ORACLE, 'params')
