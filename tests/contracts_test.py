@@ -32,6 +32,7 @@ _SPACES = {
 }
 _ENCODINGS = {
     'costs': encodings.costs,
+    'live_costs': encodings.live_costs,
     'live_op_counts': encodings.live_op_counts,
     'none': encodings.none,
     'one_hot': encodings.one_hot,

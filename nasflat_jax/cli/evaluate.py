@@ -36,13 +36,19 @@ _SEED = flags.DEFINE_integer(
     upper_bound=2**32 - 1, flag_values=_FLAGS)
 _SAMPLER = flags.DEFINE_string(
     'sampler', 'random', 'What chooses the measurements: a name of '
-    'nasflat_jax.samplers.', flag_values=_FLAGS)
+    'nasflat_jax.samplers, or sequential: five by d_optimal(prior), then five '
+    'at a time where the bayesian method is least certain.', flag_values=_FLAGS)
 _SAMPLER_ENCODING = flags.DEFINE_string(
     'sampler_encoding', None, 'What the sampler sees of an architecture: '
     'costs, flops, one_hot, params, prior (the features of the bayesian '
     'method) or latency_oracle (the very latencies of the target: an upper '
     'bound, not a method). Default: flops for stratified, which takes flops, '
     'params or latency_oracle; costs for the others; random sees nothing.',
+    flag_values=_FLAGS)
+_POOL_SIZE = flags.DEFINE_integer(
+    'pool_size', 0, 'Architectures drawn anew for each trial for the sampler '
+    'to choose from; 0 for all. A design has one best choice, so without a '
+    'pool all of its trials measure the same.', lower_bound=0,
     flag_values=_FLAGS)
 _NUM_SOURCE = flags.DEFINE_integer(
     'num_source', 900, 'Measurements on each source device.', lower_bound=1,
@@ -103,9 +109,17 @@ def _evaluate() -> None:
       name: trials.make_named(methods, name, options, flag='methods')
       for name in _distinct('methods', trials.split(_METHODS.value))
   }
-  sampler = trials.public(samplers, _SAMPLER.value, flag='sampler')
-  sampler_name, features = trials.sampler_features(
-      _SAMPLER.value, _SAMPLER_ENCODING.value)
+  sampler = chooser = features = None
+  sampler_name = _SAMPLER.value
+  if sampler_name == 'sequential':
+    if _SAMPLER_ENCODING.value is not None:
+      raise ValueError(
+          '--sampler_encoding: sequential always sees the prior; leave it out')
+    chooser = trials.sequential
+  else:
+    sampler = trials.public(samplers, sampler_name, flag='sampler')
+    sampler_name, features = trials.sampler_features(
+        sampler_name, _SAMPLER_ENCODING.value)
   tables = {
       task.table or task.space: (
           data.load(task.table) if task.table else data.load_latency(task.space)
@@ -118,7 +132,8 @@ def _evaluate() -> None:
       data_sha256={s: data.fingerprint(t) for s, t in tables.items()},
       settings={
           'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
-          'sampler': sampler_name, 'num_source': _NUM_SOURCE.value, **options,
+          'sampler': sampler_name, 'pool_size': _POOL_SIZE.value,
+          'num_source': _NUM_SOURCE.value, **options,
       },
   )
   store = trials.Store(out, meta, resume=_RESUME.value)
@@ -126,7 +141,7 @@ def _evaluate() -> None:
       tasks, chosen, tables, seed=_SEED.value, num_support=num_support,
       num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE.value,
       sampler=sampler, sampler_name=sampler_name, features=features,
-      store=store,
+      chooser=chooser, pool_size=_POOL_SIZE.value or None, store=store,
       # Nothing compiled for a task serves the next one, whose sources differ;
       # on CPU programs hold memory maps, whose number the system limits.
       on_task_end=jax.clear_caches,

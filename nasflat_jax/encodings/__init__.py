@@ -1,5 +1,6 @@
 """Encodings: fixed vectors of architectures, `[B, G] -> [B, F]`."""
 
+from nasflat_jax.encodings._blocks import live_costs
 from nasflat_jax.encodings._blocks import live_op_counts
 from nasflat_jax.encodings._blocks import one_hot
 from nasflat_jax.encodings._blocks import op_counts
@@ -11,6 +12,7 @@ from nasflat_jax.encodings._scale import sample
 
 __all__ = [
     'costs',
+    'live_costs',
     'live_op_counts',
     'none',
     'one_hot',

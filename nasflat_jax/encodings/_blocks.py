@@ -25,6 +25,7 @@ _TOTALS = (
     'kernels',
     'critical_path',
 )
+_PER_OPERATION = _TOTALS[:4]  # a critical path is of the whole network
 # Multiply-adds per byte at which a device turns from memory to compute bound.
 _BALANCES = (1.0, 4.0, 16.0, 64.0)
 
@@ -32,6 +33,12 @@ _BALANCES = (1.0, 4.0, 16.0, 64.0)
 def _uses(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
   """`[B, G, O]` one-hot genotype."""
   return (genotype[:, :, None] == jnp.arange(len(space.spec.gene_names))) * 1.0
+
+
+def _live(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
+  """`[B, G]` True for operations on a path from input to output."""
+  live = space.decode(genotype).live_mask.reshape(len(genotype), -1)
+  return live[:, 1 : 1 + space.spec.num_genes]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -51,9 +58,20 @@ def live_op_count_columns(
   """`[B, O]` live uses of each operation; `[B, 0]` where none can be dead."""
   if 'none' not in space.spec.gene_names:
     return jnp.zeros((len(genotype), 0))
-  live = space.decode(genotype).live_mask.reshape(len(genotype), -1)
-  live = live[:, 1 : 1 + space.spec.num_genes]
+  live = _live(space, genotype)
   return (_uses(space, genotype) * live[:, :, None]).sum(axis=1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _live_costs(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
+  if 'none' not in space.spec.gene_names:
+    return jnp.zeros((len(genotype), 0))
+  live, costs = _live(space, genotype), space.op_costs(genotype)
+  columns = [
+      (jnp.asarray(getattr(costs, name)) * live).sum(axis=1)
+      for name in _PER_OPERATION
+  ]
+  return jnp.stack(columns, axis=1)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -149,6 +167,22 @@ def live_op_counts(space: types.SearchSpace) -> Encode:
     A jittable encoding, centred, rows of mean squared length 1.
   """
   return _block(live_op_count_columns, space, standardise=False)
+
+
+def live_costs(space: types.SearchSpace) -> Encode:
+  """Costs of live operations alone, `genotype [B, G] -> [B, 4]`.
+
+  Multiply-adds, weight bytes, activation bytes and kernels, standardised; for
+  runtimes that do not execute what cannot reach the output. It has no columns
+  in spaces without a `none` operation.
+
+  Args:
+    space: the search space.
+
+  Returns:
+    A jittable encoding, rows of mean squared length 1.
+  """
+  return _block(_live_costs, space, standardise=True)
 
 
 def total_costs(space: types.SearchSpace) -> Encode:

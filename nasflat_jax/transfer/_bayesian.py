@@ -33,13 +33,14 @@ BLOCKS: Mapping[str, float] = {
     'op_counts': -2.5,
     'live_op_counts': -0.5,
     'total_costs': 0.5,
+    'live_costs': 0.5,
     'roofline': 0.0,
     'one_hot': -5.0,
 }
 _SOURCE_BLOCKS = {'sources': -1.0, 'mean_source': -1.0}
 _SPREAD = 2.0
 # Log of the variance of a measurement relative to the signal's.
-_NOISE, _NOISE_SPREAD, _LEAST_NOISE = -4.0, 1.5, 3e-4
+_NOISE, _NOISE_SPREAD, _LEAST_NOISE = -3.5, 1.5, 3e-4
 _POWERS, _POWER_PROBS = (0.0, 0.5, 1.0), (0.05, 0.25, 0.7)
 _HYPOTHESES = 512
 # Pairs of device and trial that are fitted at once; bounds memory.
@@ -193,7 +194,7 @@ def bayesian_model(
     >>> from nasflat_jax import spaces
     >>> model = bayesian_model(spaces.NASBENCH201)
     >>> model.encode(jnp.zeros((2, 6), jnp.int32)).shape
-    (2, 48)
+    (2, 52)
   """
   unknown = [name for name in blocks if name not in BLOCKS]
   if unknown or not (blocks or sources):

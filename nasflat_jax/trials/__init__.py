@@ -12,6 +12,7 @@ from nasflat_jax.trials._protocol import draw
 from nasflat_jax.trials._protocol import Draws
 from nasflat_jax.trials._protocol import problem
 from nasflat_jax.trials._run import run
+from nasflat_jax.trials._sequential import sequential
 from nasflat_jax.trials._store import metadata
 from nasflat_jax.trials._store import Store
 from nasflat_jax.trials._summary import summarize
@@ -34,6 +35,7 @@ __all__ = (
     'public',
     'run',
     'sampler_features',
+    'sequential',
     'split',
     'summarize',
 )

@@ -9,6 +9,7 @@ import numpy as np
 from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import methods
+from nasflat_jax import transfer
 
 # `[N, F]` for all targets, or `device_name -> [N, F]`.
 Features = np.ndarray | Callable[[str], np.ndarray]
@@ -91,16 +92,14 @@ def _latency_oracle(
 
 def _prior(problem: methods.Problem, table: data.LatencyTable) -> Features:
   del table
-  # Deferred: the other encodings need nothing of it.
-  from nasflat_jax import transfer
-
   ids = problem.source_ids
-  return np.asarray(transfer.design_features(  # type: ignore[attr-defined]
+  sources = transfer.fit_sources(
       problem.space,
-      problem.genotype,
       problem.genotype[ids],
       problem.source_latency_ms[:, ids],
-  ))
+  )
+  model = transfer.bayesian_model(problem.space, sources)
+  return np.asarray(model.design_features(problem.genotype))
 
 
 def _standardised(column: np.ndarray) -> np.ndarray:

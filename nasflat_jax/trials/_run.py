@@ -32,6 +32,7 @@ def run(
     sampler_name: str = 'random',
     features: _features.Build | None = None,
     chooser: Callable[[methods_lib.Problem], _choose.Chooser] | None = None,
+    pool_size: int | None = None,
     progress: Callable[[str, str], Progress] | None = None,
     on_task_end: Callable[[], None] | None = None,
 ) -> list[_evaluate.Row]:
@@ -54,6 +55,7 @@ def run(
     features: `(problem, table) -> features`, what the sampler sees; None is
       the one-hot genotype.
     chooser: `problem -> chooser` in place of `sampler`, see `draw`.
+    pool_size: size of the random pool of each trial; None takes all.
     progress: `(task, method) -> (done, total) -> None`.
     on_task_end: called after each task that was run.
 
@@ -67,11 +69,12 @@ def run(
     table = tables[task.table or task.space]
     problem = _protocol.problem(key, table, task, num_source=num_source)
     seen = features(problem, table) if features else None
+    choose = chooser(problem) if chooser else None
     draws = [
         _protocol.draw(
             key, problem, table, num_support=n, num_trials=num_trials,
             sampler=sampler, sampler_name=sampler_name, features=seen,
-            chooser=chooser(problem) if chooser else None,
+            chooser=choose, pool_size=pool_size,
         )
         for n in num_support
     ]

@@ -92,7 +92,8 @@ class BayesianTest(parameterized.TestCase):
         jax.random.key(0), problem
     )
     assert set(state.blocks) == {
-        'op_counts', 'live_op_counts', 'total_costs', 'sources', 'mean_source'
+        'op_counts', 'live_op_counts', 'total_costs', 'live_costs',
+        'sources', 'mean_source',
     }
 
   def test_on_measured_devices_of_no_published_task(self):

@@ -326,6 +326,25 @@ class FeaturesTest(parameterized.TestCase):
     self.assertEqual(drawn.sampler, f'{sampler}({encoding})')
     self.assertLen(drawn.device, 2)
 
+  def test_prior_sees_the_source_rows_of_the_problem_only(self):
+    drawn = self._draw('d_optimal', 'prior')
+    self.assertEqual(drawn.sampler, 'd_optimal(prior)')
+    _, build = trials.sampler_features('d_optimal', 'prior')
+    features = build(self.problem, self.table)
+    self.assertTrue(np.isfinite(features).all())
+    hidden = np.ones(300, bool)
+    hidden[self.problem.source_ids] = False
+    values = self.table.values.copy()
+    values[3:] = np.nan
+    values[:, hidden] = np.nan
+    problem = dataclasses.replace(
+        self.problem, source_latency_ms=values[:3]
+    )
+    table = dataclasses.replace(self.table, values=values)
+    np.testing.assert_array_equal(build(problem, table), features)
+    values[0] *= 1 + np.arange(300) / 300
+    self.assertFalse(np.array_equal(build(problem, table), features))
+
   @parameterized.parameters(
       ('random', 'random'), ('stratified', 'stratified(flops)'),
       ('d_optimal', 'd_optimal(costs)'), ('k_means', 'k_means(costs)'),
