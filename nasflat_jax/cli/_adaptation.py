@@ -17,6 +17,7 @@ if TYPE_CHECKING:
   import numpy as np
 
   from nasflat_jax import reports
+  from nasflat_jax import transfer
   from nasflat_jax import types
 
 
@@ -64,15 +65,17 @@ def choose_candidates(
   return drawn[np.sort(first)]
 
 
-def load_checkpoint(space: types.SearchSpace, name: str) -> Any:
+def load_checkpoint(space: types.SearchSpace, name: str, method: str) -> Any:
   """Resolves the flag `--checkpoint`.
 
   Args:
     space: the search space it must be of.
-    name: name or path of a pretrained predictor; empty for the one shipped.
+    name: name or path of a pretrained predictor; `none` for none; empty for
+      the one shipped, if any.
+    method: the name of the method.
 
   Returns:
-    `(predictor, params, provenance)`.
+    `(predictor, params, provenance)`, or None.
 
   Raises:
     ValueError: there is none of that name, it is not a checkpoint, or one of
@@ -80,6 +83,10 @@ def load_checkpoint(space: types.SearchSpace, name: str) -> Any:
   """
   from nasflat_jax import checkpoints
 
+  if method == 'bayesian' and (
+      name == 'none' or not name and space.spec.name not in checkpoints.names()
+  ):
+    return None
   with _main.naming('checkpoint'):
     checkpoint = checkpoints.load(name or space.spec.name)
   _, _, provenance = checkpoint
@@ -89,6 +96,17 @@ def load_checkpoint(space: types.SearchSpace, name: str) -> Any:
         f'{space.spec.name}'
     )
   return checkpoint
+
+
+def check_method(method: str, num_proposals: int) -> None:
+  """Raises a ValueError where the flags do not go together."""
+  from nasflat_jax import transfer
+
+  if method not in transfer.METHODS:
+    choices = ', '.join(transfer.METHODS)
+    raise ValueError(f'--method: unknown {method!r}; choose from {choices}')
+  if num_proposals and method != 'bayesian':
+    raise ValueError(f'--num_proposals: {method} proposes nothing')
 
 
 def check_out(out: pathlib.Path) -> None:
@@ -102,8 +120,10 @@ def adapt_and_report(
     space: types.SearchSpace,
     measurements: pathlib.Path,
     out: pathlib.Path,
+    method: str,
     checkpoint: str,
     candidates: str,
+    num_proposals: int,
     top: int,
     seed: int,
     plot: bool,
@@ -119,8 +139,10 @@ def adapt_and_report(
     space: the search space.
     measurements: CSV file of measured latencies.
     out: folder to write to.
-    checkpoint: name or path of a pretrained predictor, or empty.
+    method: how to adapt, see `transfer.adapt_device`.
+    checkpoint: name or path of a pretrained predictor, `none` or empty.
     candidates: what to predict, see `choose_candidates`.
+    num_proposals: networks to propose for the next measurement.
     top: rows of the printed table.
     seed: seed of all draws.
     plot: whether to draw.
@@ -134,10 +156,11 @@ def adapt_and_report(
   from nasflat_jax import reports
   from nasflat_jax import transfer
 
+  check_method(method, num_proposals)
   measured = reports.read_measurements(measurements, space)
   genotype = choose_candidates(space, candidates, seed)
   check_out(out)
-  pretrained = load_checkpoint(space, checkpoint)
+  pretrained = load_checkpoint(space, checkpoint, method)
   key = jax.random.key(seed)
   support = measured.genotype[measured.is_support]
   support_ms = measured.latency_ms[measured.is_support]
@@ -145,7 +168,9 @@ def adapt_and_report(
   with _main.stage(
       f'Adapting to {len(support)} measurements', seconds, 'adapt'
   ):
-    model = transfer.adapt_device(key, pretrained, support, support_ms)
+    model = transfer.adapt_device(
+        key, pretrained, support, support_ms, method=method, space=space
+    )
   with _main.stage(
       f'Predicting {len(genotype)} networks', seconds, 'predict'
   ):
@@ -167,9 +192,18 @@ def adapt_and_report(
           judged.upper_ms,
       )
     else:
-      left_out_ms = transfer.leave_one_out(key, pretrained, support, support_ms)
-      evaluation = evaluate('leave_one_out', support_ms, left_out_ms)
+      judged = transfer.leave_one_out(
+          key, pretrained, support, support_ms, method=method, space=space
+      )
+      evaluation = evaluate(
+          'leave_one_out',
+          support_ms,
+          judged.latency_ms,
+          judged.lower_ms,
+          judged.upper_ms,
+      )
   fastest, table = find_fastest(space, genotype, prediction.latency_ms, top)
+  proposals = _propose(space, model, genotype, measured, num_proposals)
 
   total = round(time.monotonic() - started, 3)
   no_plot = reports.write_folder(
@@ -182,7 +216,9 @@ def adapt_and_report(
       evaluation=evaluation,
       plot=plot,
       summary={
-          'checkpoint': checkpoint or space.spec.name,
+          'method': method,
+          'checkpoint': pretrained and (checkpoint or space.spec.name),
+          'measure_next': proposals,
           'seed': seed,
           'seconds': total,
           'stage_seconds': seconds,
@@ -194,9 +230,31 @@ def adapt_and_report(
   print(f'\n{evaluation.describe()}:\n  {evaluation.format_figures()}')
   if table:
     print(f'\nFastest network in each range of FLOPs, as predicted:\n{table}')
+  if proposals:
+    print('\nMeasure next, where the prediction is least certain:')
+    print('\n'.join(f'  {name}' for name in proposals))
   if no_plot:
     print(f'\nNo picture: {no_plot}.')
   print(f'\nWritten to {out} after {total:.0f} s.')
+
+
+def _propose(
+    space: types.SearchSpace,
+    model: transfer.DeviceModel,
+    genotype: np.ndarray,  # [N, G]
+    measured: reports.MeasurementFile,
+    num_proposals: int,
+) -> list[str]:
+  """Valid networks, not yet measured, whose latency is least certain."""
+  import numpy as np
+
+  if not num_proposals:
+    return []
+  known = set(map(tuple, measured.genotype.tolist()))
+  new = [row not in known for row in map(tuple, genotype.tolist())]
+  pool = genotype[np.array(new) & np.asarray(space.is_valid(genotype))]
+  with _main.naming('num_proposals'):
+    return space.to_string(pool[model.propose(pool, num_proposals)])
 
 
 def evaluate(

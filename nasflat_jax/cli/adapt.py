@@ -37,9 +37,18 @@ _OUT = flags.DEFINE_string(
     'out', None, 'Folder to write to; made where it does not exist.',
     required=True, flag_values=_FLAGS,
 )
+_METHOD = flags.DEFINE_string(
+    'method', 'bayesian', 'How to adapt: bayesian (closed form, with '
+    'intervals) or nasflat (fine-tunes the checkpoint).', flag_values=_FLAGS,
+)
+_NUM_PROPOSALS = flags.DEFINE_integer(
+    'num_proposals', 0, 'Networks to propose for the next measurement; needs '
+    'the method bayesian.', lower_bound=0, flag_values=_FLAGS,
+)
 _CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', '', 'Name or path of a pretrained predictor; empty for the '
-    'one shipped for the space.', flag_values=_FLAGS,
+    'checkpoint', '', 'Name or path of a pretrained predictor, which stands '
+    'for the source devices; empty for the one shipped for the space, if '
+    'any; none to do without, which only bayesian can.', flag_values=_FLAGS,
 )
 _CANDIDATES = flags.DEFINE_string(
     'candidates', '', 'What to predict: all, random:N, or a CSV file with the '
@@ -69,8 +78,10 @@ def _adapt() -> None:
       space=space,
       measurements=_main.path_of(_MEASUREMENTS),
       out=_main.path_of(_OUT),
+      method=_METHOD.value,
       checkpoint=_CHECKPOINT.value,
       candidates=_CANDIDATES.value,
+      num_proposals=_NUM_PROPOSALS.value,
       top=_TOP.value,
       seed=_SEED.value,
       plot=_PLOT.value,

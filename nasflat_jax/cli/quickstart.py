@@ -61,9 +61,18 @@ _OUT = flags.DEFINE_string(
     'out', 'quickstart_out', 'Folder to write to; made where it does not '
     'exist.', flag_values=_FLAGS,
 )
+_METHOD = flags.DEFINE_string(
+    'method', 'bayesian', 'How to adapt: bayesian (closed form, with '
+    'intervals) or nasflat (fine-tunes the checkpoint).', flag_values=_FLAGS,
+)
+_NUM_PROPOSALS = flags.DEFINE_integer(
+    'num_proposals', 0, 'Networks to propose for the next measurement; needs '
+    'the method bayesian.', lower_bound=0, flag_values=_FLAGS,
+)
 _CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', '', 'Name or path of a pretrained predictor; empty for the '
-    'one shipped for the space.', flag_values=_FLAGS,
+    'checkpoint', '', 'Name or path of a pretrained predictor, which stands '
+    'for the source devices; empty for the one shipped for the space, if '
+    'any; none to do without, which only bayesian can.', flag_values=_FLAGS,
 )
 _CANDIDATES = flags.DEFINE_string(
     'candidates', '', 'What to predict, as for nasflat-adapt.',
@@ -143,7 +152,8 @@ def _quickstart() -> None:
   # What can be refused is refused before the minutes of measuring.
   _adaptation.check_out(out)
   _adaptation.choose_candidates(space, _CANDIDATES.value, _SEED.value)
-  _adaptation.load_checkpoint(space, _CHECKPOINT.value)
+  _adaptation.check_method(_METHOD.value, _NUM_PROPOSALS.value)
+  _adaptation.load_checkpoint(space, _CHECKPOINT.value, _METHOD.value)
   keys = jax.random.split(jax.random.key(_SEED.value), 3)
   with _main.stage(
       f'Choosing {_NUM_SUPPORT.value} networks to measure', seconds, 'choose'
@@ -193,8 +203,10 @@ def _quickstart() -> None:
       space=space,
       measurements=measurements,
       out=out,
+      method=_METHOD.value,
       checkpoint=_CHECKPOINT.value,
       candidates=_CANDIDATES.value,
+      num_proposals=_NUM_PROPOSALS.value,
       top=_TOP.value,
       seed=_SEED.value,
       plot=_PLOT.value,

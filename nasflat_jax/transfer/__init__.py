@@ -15,6 +15,7 @@ from nasflat_jax.transfer._device_model import choose_support
 from nasflat_jax.transfer._device_model import DeviceModel
 from nasflat_jax.transfer._device_model import distinct_sources
 from nasflat_jax.transfer._device_model import leave_one_out
+from nasflat_jax.transfer._device_model import METHODS
 from nasflat_jax.transfer._fine_tune import fine_tune
 from nasflat_jax.transfer._fine_tune import nearest_source
 from nasflat_jax.transfer._fine_tune import ranking_and_regression
@@ -34,6 +35,7 @@ __all__ = (
     'fit_sources',
     'AdaptedDevices',
     'DeviceModel',
+    'METHODS',
     'Pretrained',
     'SourceData',
     'adapt_device',

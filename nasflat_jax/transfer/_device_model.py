@@ -14,11 +14,19 @@ from nasflat_jax import samplers
 from nasflat_jax import spaces
 from nasflat_jax import types
 from nasflat_jax.transfer import _adapt_devices
+from nasflat_jax.transfer import _bayesian
 
 Checkpoint = tuple[types.Predictor, Any, Mapping[str, Any]]
 
+# How a device is adapted to, see `adapt_device`.
+METHODS = ('bayesian', 'nasflat')
+
 # Candidates the design chooses from; more changes it little.
 _POOL = 4096
+# Source devices whose predicted latencies the Bayesian model sees, chosen to
+# differ: each costs a pass of the network over all that is predicted.
+_NUM_SOURCES = 8
+_SOURCE_SAMPLE = 512
 
 
 def _pretrained(checkpoint: Checkpoint) -> _adapt_devices.Pretrained:
@@ -30,7 +38,7 @@ def _pretrained(checkpoint: Checkpoint) -> _adapt_devices.Pretrained:
 class DeviceModel:
   """A predictor of one device's latency, in milliseconds."""
 
-  adapted: _adapt_devices.AdaptedDevices
+  adapted: _adapt_devices.AdaptedDevices | _bayesian.AdaptedBayesian
 
   def predict(
       self, genotype: np.ndarray, *, chunk_size: int = 1024
@@ -42,10 +50,65 @@ class DeviceModel:
       chunk_size: architectures per pass; bounds memory, changes no value.
 
     Returns:
-      `Prediction` with NumPy `latency_ms [B]`; no interval.
+      `Prediction` of NumPy arrays `[B]`; without standard deviation and
+      interval where the method is `nasflat`.
     """
-    latency_ms = self.adapted.predict(genotype, chunk_size=chunk_size)[0]
-    return types.Prediction(latency_ms=latency_ms)
+    got = self.adapted.predict(genotype, chunk_size=chunk_size)
+    if not isinstance(got, types.Prediction):
+      return types.Prediction(latency_ms=got[0])
+    return jax.tree.map(lambda x: x[0], got)
+
+  def propose(self, genotype: np.ndarray, num_proposals: int) -> np.ndarray:
+    """What to measure next, see `AdaptedBayesian.propose`.
+
+    Args:
+      genotype: `[B, G]` candidates.
+      num_proposals: how many.
+
+    Returns:
+      `[num_proposals]` rows of `genotype`.
+
+    Raises:
+      ValueError: too few candidates, or the method is `nasflat`, which does
+        not know where it is uncertain.
+    """
+    if not isinstance(self.adapted, _bayesian.AdaptedBayesian):
+      raise ValueError('only the method bayesian proposes what to measure')
+    return self.adapted.propose(genotype, num_proposals)[0]
+
+
+def _network_sources(
+    pretrained: _adapt_devices.Pretrained,
+) -> _bayesian.Encode:
+  """The network's scores of architectures on its most distinct devices."""
+  sample = np.asarray(encodings.sample(pretrained.space)[:_SOURCE_SAMPLE])
+  devices = distinct_sources(pretrained, sample, _NUM_SOURCES)
+
+  def predict(genotype: chex.Array) -> np.ndarray:
+    return pretrained.source_scores(np.asarray(genotype), devices=devices).T
+
+  return predict
+
+
+def _bayesian_model(
+    checkpoint: Checkpoint | None, space: types.SearchSpace | None
+) -> _bayesian.BayesianModel:
+  if checkpoint is not None:
+    pretrained = _pretrained(checkpoint)
+    sources = _network_sources(pretrained)
+    return _bayesian.bayesian_model(pretrained.space, sources)
+  if space is None:
+    raise ValueError('without a checkpoint, the space has to be given')
+  return _bayesian.bayesian_model(space)
+
+
+def _check_method(method: str, checkpoint: Checkpoint | None) -> None:
+  if method not in METHODS:
+    raise ValueError(
+        f'unknown method {method!r}; choose from {", ".join(METHODS)}'
+    )
+  if method == 'nasflat' and checkpoint is None:
+    raise ValueError('the method nasflat needs a checkpoint')
 
 
 def distinct_sources(
@@ -82,8 +145,8 @@ def choose_support(
 ) -> jax.Array:
   """Chooses what to measure on a new device: a D-optimal design.
 
-  Greedy on the cost encoding over random valid members, so it needs no
-  measurement and takes no degenerate network.
+  Greedy on the features of the Bayesian model without sources, over random
+  valid members: it needs no measurement and takes no degenerate network.
 
   Args:
     key: typed PRNG key.
@@ -105,7 +168,7 @@ def choose_support(
     )
   chosen = samplers.d_optimal(
       design_key,
-      encodings.costs(space)(pool),
+      _bayesian.bayesian_model(space).design_features(pool),
       num_samples=num_support,
       where=jnp.zeros(_POOL, bool).at[first].set(True),
   )
@@ -114,62 +177,80 @@ def choose_support(
 
 def adapt_device(
     key: chex.PRNGKey,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     genotype: np.ndarray,
     latency_ms: np.ndarray,
+    *,
+    method: str = 'bayesian',
+    space: types.SearchSpace | None = None,
 ) -> DeviceModel:
-  """Adapts a checkpoint to one device.
+  """Adapts to one device.
 
   Args:
-    key: typed PRNG key.
-    checkpoint: `(predictor, params, provenance)`, see `checkpoints.load`.
+    key: typed PRNG key; `bayesian` is deterministic.
+    checkpoint: `(predictor, params, provenance)`, see `checkpoints.load`. With
+      `bayesian` it stands for the source devices; None does without.
     genotype: `[n, G]` measured architectures.
     latency_ms: `[n]` milliseconds, positive.
+    method: `bayesian`, in closed form with intervals, or `nasflat`, by
+      fine-tuning the checkpoint.
+    space: the search space; needed where there is no checkpoint.
 
   Returns:
     The device's model.
+
+  Raises:
+    ValueError: the method is unknown, or lacks a checkpoint or a space.
   """
-  pretrained = _pretrained(checkpoint)
+  _check_method(method, checkpoint)
+  rows = np.asarray(genotype)[None], np.asarray(latency_ms)[None]
+  if checkpoint is None or method == 'bayesian':
+    model = _bayesian_model(checkpoint, space)
+    return DeviceModel(_bayesian.adapt_bayesian(model, *rows))
   return DeviceModel(
-      _adapt_devices.adapt_devices(
-          key[None],
-          pretrained,
-          np.asarray(genotype)[None],
-          np.asarray(latency_ms)[None],
-      )
+      _adapt_devices.adapt_devices(key[None], _pretrained(checkpoint), *rows)
   )
 
 
 def leave_one_out(
     key: chex.PRNGKey,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     genotype: np.ndarray,
     latency_ms: np.ndarray,
-) -> np.ndarray:
+    *,
+    method: str = 'bayesian',
+    space: types.SearchSpace | None = None,
+) -> types.Prediction:
   """Predicts each measurement from all the others.
 
   Args:
     key: typed PRNG key.
-    checkpoint: `(predictor, params, provenance)`.
+    checkpoint: as for `adapt_device`.
     genotype: `[n, G]` measured architectures, `n >= 3`.
     latency_ms: `[n]` milliseconds.
+    method: as for `adapt_device`.
+    space: as for `adapt_device`.
 
   Returns:
-    `[n]` milliseconds.
+    `Prediction` of NumPy arrays `[n]`.
 
   Raises:
-    ValueError: fewer than three measurements.
+    ValueError: fewer than three measurements, or as for `adapt_device`.
   """
-  pretrained = _pretrained(checkpoint)
+  _check_method(method, checkpoint)
   genotype, latency_ms = np.asarray(genotype), np.asarray(latency_ms)
   size = len(latency_ms)
   if size < 3:
     raise ValueError(f'leave_one_out takes 3 measurements or more, got {size}')
   others = np.array([np.delete(np.arange(size), i) for i in range(size)])
+  rows = genotype[others], latency_ms[others]
+  if checkpoint is None or method == 'bayesian':
+    model = _bayesian_model(checkpoint, space)
+    left_out = _bayesian.adapt_bayesian(model, *rows).predict(genotype)
+    return jax.tree.map(lambda x: np.diagonal(x).copy(), left_out)
   adapted = _adapt_devices.adapt_devices(
-      jax.random.split(key, size),
-      pretrained,
-      genotype[others],
-      latency_ms[others],
+      jax.random.split(key, size), _pretrained(checkpoint), *rows
   )
-  return np.diagonal(adapted.predict(genotype)).copy()
+  return types.Prediction(
+      latency_ms=np.diagonal(adapted.predict(genotype)).copy()
+  )

@@ -14,9 +14,11 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import jax
 import numpy as np
 
 from nasflat_jax import checkpoints
+from nasflat_jax import reports
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -62,9 +64,9 @@ class AdaptTest(parameterized.TestCase):
       self.models.append(_Model(space, genotype, latency_ms))
       return self.models[-1]
 
-    def leave_one_out(key, checkpoint, genotype, latency_ms):
-      del key, checkpoint, genotype
-      return 1.25 * latency_ms
+    def leave_one_out(key, checkpoint, genotype, latency_ms, **kwargs):
+      del key, checkpoint, genotype, kwargs
+      return types.Prediction(latency_ms=1.25 * latency_ms)
 
     for module, fake in (
         (checkpoints, load), (transfer, adapt_device),
@@ -250,6 +252,17 @@ class AdaptTest(parameterized.TestCase):
     self.assertEqual(err.count('\n'), 1)
     self.assertFalse((self.folder / 'out').exists())
 
+  @parameterized.parameters(
+      (['--method=magic'], "--method: unknown 'magic'; choose from bayesian"),
+      (['--method=nasflat', '--num_proposals=2'],
+       '--num_proposals: nasflat proposes nothing'),
+  )
+  def test_methods_and_proposals_have_to_fit(self, args, message):
+    code, _, err = self._run(*args)
+    self.assertEqual(code, 2)
+    self.assertIn(message, err)
+    self.assertFalse((self.folder / 'out').exists())
+
   def test_an_unknown_checkpoint_names_the_flag(self):
     message = "'nofile' is neither a file nor a shipped checkpoint"
     with mock.patch.object(
@@ -346,6 +359,39 @@ class SubprocessTest(absltest.TestCase):
         check=False, env={**os.environ, 'PYTHONPATH': str(root.parents[1])},
     )
     self.assertEqual(done.returncode, 0, done.stderr)
+
+
+
+class RealAdaptTest(absltest.TestCase):
+
+  def test_without_checkpoint_gives_intervals_and_proposals(self):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    space = spaces.OFA
+    genotype = np.asarray(space.random(jax.random.key(0), 30))
+    latency_ms = np.asarray(space.costs(genotype).multiply_adds) / 1e7
+    file = folder / 'board.csv'
+    reports.write_measurements(
+        file, space, genotype[:10], latency_ms[:10],
+        role=['support'] * 8 + ['check'] * 2,
+    )
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+      code = adapt.run([
+          'nasflat-adapt', '--space=ofa', f'--measurements={file}',
+          f'--out={folder / "out"}', '--candidates=random:50', '--noplot',
+          '--num_proposals=3',
+      ])
+    self.assertEqual(code, 0)
+    summary = json.loads((folder / 'out' / 'summary.json').read_text())
+    self.assertIsNone(summary['checkpoint'])
+    self.assertLen(set(summary['measure_next']), 3)
+    known = set(space.to_string(genotype[:10]))
+    self.assertFalse(known & set(summary['measure_next']))
+    self.assertIn(summary['measure_next'][0], out.getvalue())
+    with open(folder / 'out' / 'predictions.csv', newline='') as rows:
+      first = next(csv.DictReader(rows))
+    self.assertLess(float(first['lower_ms']), float(first['latency_ms']))
+    self.assertLess(float(first['latency_ms']), float(first['upper_ms']))
 
 
 if __name__ == '__main__':

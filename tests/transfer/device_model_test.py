@@ -43,13 +43,14 @@ class ChooseSupportTest(parameterized.TestCase):
       transfer.choose_support(_KEY, spaces.NASBENCH201, 9999)
 
 
-class AdaptDeviceTest(absltest.TestCase):
+class AdaptDeviceTest(parameterized.TestCase):
 
   def test_equals_adapting_one_pair(self):
     pre = tiny_network.pretrained(head_sources=(0, 2))
     genotype, latency_ms = _GENOTYPE[:9], _LATENCY_MS[0, :9]
     model = transfer.adapt_device(
-        _KEY, tiny_network.checkpoint(pre), genotype, latency_ms
+        _KEY, tiny_network.checkpoint(pre), genotype, latency_ms,
+        method='nasflat',
     )
     self.assertEqual(model.adapted.pretrained.head_sources, (0, 2))
     prediction = model.predict(_GENOTYPE)
@@ -63,34 +64,90 @@ class AdaptDeviceTest(absltest.TestCase):
     self.assertIsNone(prediction.lower_ms)
 
 
+  def test_bayesian_has_intervals_and_knows_what_to_measure(self):
+    checkpoint = tiny_network.checkpoint(tiny_network.pretrained())
+    model = transfer.adapt_device(
+        _KEY, checkpoint, _GENOTYPE[:9], _LATENCY_MS[0, :9]
+    )
+    self.assertIn('sources', model.adapted.model.blocks)
+    got = model.predict(_GENOTYPE)
+    self.assertTrue((got.lower_ms < got.latency_ms).all())
+    self.assertTrue((got.latency_ms < got.upper_ms).all())
+    width = np.log(got.upper_ms / got.lower_ms)
+    (proposed,) = model.propose(_GENOTYPE, 1)
+    self.assertGreater(width[proposed], np.median(width))
+
+  def test_without_checkpoint(self):
+    space = spaces.OFA
+    genotype = np.asarray(space.random(_KEY, 12))
+    latency_ms = np.asarray(space.costs(genotype).multiply_adds) / 1e7
+    model = transfer.adapt_device(
+        _KEY, None, genotype[:8], latency_ms[:8], space=space
+    )
+    self.assertNotIn('sources', model.adapted.model.blocks)
+    got = model.predict(genotype[8:]).latency_ms
+    np.testing.assert_array_equal(got.argsort(), latency_ms[8:].argsort())
+
+  @parameterized.parameters(
+      ({'method': 'magic'}, "unknown method 'magic'; choose from bayesian"),
+      ({'method': 'nasflat'}, 'nasflat needs a checkpoint'),
+      ({}, 'the space has to be given'),
+  )
+  def test_refuses(self, options, message):
+    with self.assertRaisesRegex(ValueError, message):
+      transfer.adapt_device(
+          _KEY, None, _GENOTYPE[:4], _LATENCY_MS[0, :4], **options
+      )
+
+  def test_only_bayesian_proposes(self):
+    model = transfer.adapt_device(
+        _KEY,
+        tiny_network.checkpoint(tiny_network.pretrained(parts=('head',))),
+        _GENOTYPE[:9],
+        _LATENCY_MS[0, :9],
+        method='nasflat',
+    )
+    with self.assertRaisesRegex(ValueError, 'only the method bayesian'):
+      model.propose(_GENOTYPE, 1)
+
+
 class LeaveOneOutTest(parameterized.TestCase):
 
-  def _predict(self, n=8, parts=('head',), latency_ms=None):
+  def _predict(
+      self, n=8, parts=('head',), latency_ms=None, method='nasflat'
+  ):
     if latency_ms is None:
       latency_ms = _LATENCY_MS[0, :n]
     checkpoint = tiny_network.checkpoint(tiny_network.pretrained(parts=parts))
     return checkpoint, transfer.leave_one_out(
-        _KEY, checkpoint, _GENOTYPE[:n], latency_ms
-    )
+        _KEY, checkpoint, _GENOTYPE[:n], latency_ms, method=method
+    ).latency_ms
 
-  @parameterized.parameters(3, 8)
-  def test_equals_separate_adaptations(self, n):
-    checkpoint, predicted = self._predict(n)
+  @parameterized.product(n=(3, 8), method=transfer.METHODS)
+  def test_equals_separate_adaptations(self, n, method):
+    checkpoint, predicted = self._predict(n, method=method)
     self.assertEqual(predicted.shape, (n,))
     for i in range(n):
       keep = np.arange(n) != i
       model = transfer.adapt_device(
-          _KEY, checkpoint, _GENOTYPE[:n][keep], _LATENCY_MS[0, :n][keep]
+          _KEY, checkpoint, _GENOTYPE[:n][keep], _LATENCY_MS[0, :n][keep],
+          method=method,
       )
       alone = model.predict(_GENOTYPE[i:i + 1]).latency_ms
-      np.testing.assert_allclose(predicted[i], alone[0], rtol=1e-6)
+      np.testing.assert_allclose(predicted[i], alone[0], rtol=1e-4)
 
-  @parameterized.parameters((('head',), 1e-9), (('fine_tune', 'head'), 1e-5))
-  def test_never_sees_the_row_left_out(self, parts, rtol):
-    _, before = self._predict(parts=parts)
+  @parameterized.parameters(
+      (('head',), 1e-9, 'nasflat'),
+      (('fine_tune', 'head'), 1e-5, 'nasflat'),
+      (('head',), 1e-6, 'bayesian'),
+  )
+  def test_never_sees_the_row_left_out(self, parts, rtol, method):
+    _, before = self._predict(parts=parts, method=method)
     corrupted = _LATENCY_MS[0, :8].copy()
     corrupted[3] *= 50.0
-    _, after = self._predict(parts=parts, latency_ms=corrupted)
+    _, after = self._predict(
+        parts=parts, latency_ms=corrupted, method=method
+    )
     np.testing.assert_allclose(after[3], before[3], rtol=rtol)
     others = np.arange(8) != 3
     self.assertTrue((np.abs(after / before - 1.0)[others] > 0.01).all())
