@@ -199,8 +199,7 @@ class CompletenessTest(absltest.TestCase):
     )
 
   def test_encodings_and_samplers(self):
-    # `sample` is what they are scaled on.
-    self.assertEqual(set(encodings.__all__) - {'sample'}, set(_ENCODINGS))
+    self.assertEqual(set(encodings.__all__), set(_ENCODINGS))
     self.assertEqual(set(samplers.__all__), set(_SAMPLERS))
 
   def test_predictors(self):

@@ -8,7 +8,6 @@ from nasflat_jax.encodings._blocks import roofline
 from nasflat_jax.encodings._blocks import total_costs
 from nasflat_jax.encodings._costs import costs
 from nasflat_jax.encodings._costs import none
-from nasflat_jax.encodings._scale import sample
 
 __all__ = [
     'costs',
@@ -18,6 +17,5 @@ __all__ = [
     'one_hot',
     'op_counts',
     'roofline',
-    'sample',
     'total_costs',
 ]

@@ -10,21 +10,25 @@ import numpy as np
 from nasflat_jax import transfer
 from nasflat_jax import types
 from nasflat_jax.methods import _base
+from nasflat_jax.methods import _nasflat
 
-_SOURCES = ('linear', 'none')
+_SOURCES = ('linear', 'network', 'none')
 
 
 def bayesian(
     *,
     sources: str = 'linear',
     without: str = '',
+    **network: Any,
 ) -> _base.Method:
   """Closed-form Bayesian transfer, see `transfer.bayesian_model`.
 
   Args:
     sources: what stands for the source devices: `linear`, a look-up table
-      fitted to each one's rows `Problem.source_ids`; or `none`.
+      fitted to each one's rows `Problem.source_ids`; `network`, the scores of
+      the network that `nasflat` pretrains on the same rows; or `none`.
     without: names of blocks to leave out, joined by `+`, for ablations.
+    **network: of the pretraining, see `nasflat`; with `sources='network'`.
 
   Returns:
     A method whose scores are milliseconds with 90 % intervals.
@@ -48,12 +52,18 @@ def bayesian(
   def prepare(
       key: chex.PRNGKey, problem: _base.Problem
   ) -> transfer.BayesianModel:
-    del key
-    return transfer.bayesian_model(
-        problem.space,
-        None if sources == 'none' else _fit_sources(problem),
-        blocks=chosen,
-    )
+    known = None
+    if sources == 'linear':
+      known = transfer.fit_sources(
+          problem.space,
+          problem.genotype[problem.source_ids],
+          problem.source_latency_ms[:, problem.source_ids],
+      )
+    elif sources == 'network':
+      known = transfer.network_sources(
+          _nasflat.nasflat(**network).prepare(key, problem)
+      )
+    return transfer.bayesian_model(problem.space, known, blocks=chosen)
 
   def predict(
       keys: chex.PRNGKey,
@@ -80,10 +90,3 @@ def bayesian(
 
   return _base.Method(prepare, predict, budget)
 
-
-def _fit_sources(problem: _base.Problem):
-  return transfer.fit_sources(
-      problem.space,
-      problem.genotype[problem.source_ids],
-      problem.source_latency_ms[:, problem.source_ids],
-  )

@@ -25,6 +25,7 @@ from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
 from nasflat_jax.spaces._ofa_settings import OfaSettings
+from nasflat_jax.spaces._sample import reference_sample
 
 __all__ = (
     'FBNET',
@@ -41,4 +42,5 @@ __all__ = (
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
+    'reference_sample',
 )

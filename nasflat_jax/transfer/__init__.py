@@ -16,6 +16,7 @@ from nasflat_jax.transfer._device_model import DeviceModel
 from nasflat_jax.transfer._device_model import distinct_sources
 from nasflat_jax.transfer._device_model import leave_one_out
 from nasflat_jax.transfer._device_model import METHODS
+from nasflat_jax.transfer._device_model import network_sources
 from nasflat_jax.transfer._fine_tune import fine_tune
 from nasflat_jax.transfer._fine_tune import nearest_source
 from nasflat_jax.transfer._fine_tune import ranking_and_regression
@@ -46,6 +47,7 @@ __all__ = (
     'fine_tune',
     'leave_one_out',
     'nearest_source',
+    'network_sources',
     'pretrain',
     'pretrain_network',
     'ranking_and_regression',

@@ -22,6 +22,7 @@ from scipy import stats
 
 from nasflat_jax import encodings
 from nasflat_jax import predictors
+from nasflat_jax import spaces
 from nasflat_jax import types
 
 Encode = Callable[[chex.Array], chex.Array]
@@ -153,7 +154,7 @@ def _standardised(
     space: types.SearchSpace, sources: Encode
 ) -> dict[str, Encode]:
   """The two blocks of source devices: each of them, and their mean."""
-  values = np.asarray(sources(encodings.sample(space)), np.float64)
+  values = np.asarray(sources(spaces.reference_sample(space)), np.float64)
   mean, spread = values.mean(axis=0), values.std(axis=0)
   scale = 1.0 / np.where(spread > 0.0, spread, np.inf)
   together = ((values - mean) * scale).mean(axis=1).std() or np.inf
@@ -206,7 +207,7 @@ def bayesian_model(
   }
   if sources is not None:
     chosen |= _standardised(space, sources)
-  few = jnp.asarray(encodings.sample(space)[:2])
+  few = jnp.asarray(spaces.reference_sample(space)[:2])
   sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
   return BayesianModel(space=space, blocks=chosen, prior=_prior(sizes))
 

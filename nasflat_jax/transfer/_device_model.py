@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nasflat_jax import encodings
 from nasflat_jax import samplers
 from nasflat_jax import spaces
 from nasflat_jax import types
@@ -77,11 +76,22 @@ class DeviceModel:
     return self.adapted.propose(genotype, num_proposals)[0]
 
 
-def _network_sources(
+def network_sources(
     pretrained: _adapt_devices.Pretrained,
 ) -> _bayesian.Encode:
-  """The network's scores of architectures on its most distinct devices."""
-  sample = np.asarray(encodings.sample(pretrained.space)[:_SOURCE_SAMPLE])
+  """Source devices as a pretrained network sees them, for `bayesian_model`.
+
+  The features the network has learned: its scores of an architecture as on
+  each of the 8 devices it tells apart best. They stand in for tables where a
+  space is too large to measure.
+
+  Args:
+    pretrained: the network.
+
+  Returns:
+    `[B, G] -> [B, 8]` scores (fewer where there are fewer devices). Host only.
+  """
+  sample = spaces.reference_sample(pretrained.space)[:_SOURCE_SAMPLE]
   devices = distinct_sources(pretrained, sample, _NUM_SOURCES)
 
   def predict(genotype: chex.Array) -> np.ndarray:
@@ -95,7 +105,7 @@ def _bayesian_model(
 ) -> _bayesian.BayesianModel:
   if checkpoint is not None:
     pretrained = _pretrained(checkpoint)
-    sources = _network_sources(pretrained)
+    sources = network_sources(pretrained)
     return _bayesian.bayesian_model(pretrained.space, sources)
   if space is None:
     raise ValueError('without a checkpoint, the space has to be given')

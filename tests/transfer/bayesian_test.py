@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nasflat_jax import encodings
 from nasflat_jax import metrics
 from nasflat_jax import predictors
 from nasflat_jax import samplers
@@ -46,7 +45,7 @@ class ModelTest(parameterized.TestCase):
     assert features.shape == (5, model.prior.variance.shape[1])
     assert tuple(model.blocks)[-2:] == ('sources', 'mean_source')
     # Signal variance 1 under every hypothesis.
-    sample = model.encode(encodings.sample(_SPACE)[:1000])
+    sample = model.encode(spaces.reference_sample(_SPACE)[:1000])
     signal = np.square(sample) @ model.prior.variance.T
     np.testing.assert_allclose(signal.mean(axis=0), 1.0, atol=0.1)
 
