@@ -4,8 +4,9 @@ python benchmarks/report_tasks.py RESULTS.json [MORE.json ...] \
     [--ablation FILE.json ...] [--samplers FILE.json ...] \
     [--plots FOLDER] [--out PAGE.md]
 
-Files may come from different commands, e.g. one for each sampler, as long as
-seed and data are the same: rows are then paired by device and trial.
+Results may be compressed (`.json.gz`). They may come from different commands,
+e.g. one for each sampler, as long as seed and data are the same: rows are then
+paired by device and trial.
 """
 
 from __future__ import annotations

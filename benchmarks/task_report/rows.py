@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 import dataclasses
+import gzip
 import json
 import math
 import pathlib
@@ -52,7 +53,7 @@ class Results:
 
 
 def load(paths: Sequence[str]) -> Results:
-  """Reads result files that can be compared with each other.
+  """Reads result files, `.json` or `.json.gz`, comparable with each other.
 
   Raises:
     ValueError: a file is not one of `nasflat-evaluate`, or files differ in
@@ -61,10 +62,14 @@ def load(paths: Sequence[str]) -> Results:
   results = Results((), ())
   for path in paths:
     try:
-      content = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+      raw = pathlib.Path(path).read_bytes()
+      raw = gzip.decompress(raw) if str(path).endswith('.gz') else raw
+      content = json.loads(raw)
       one = Results((content['meta'],), tuple(content['rows']))
       results = merged(results, one)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (
+        KeyError, TypeError, json.JSONDecodeError, gzip.BadGzipFile
+    ) as error:
       raise ValueError(f'{path}: not a result file ({error!r})') from error
     except ValueError as error:
       raise ValueError(f'{path}: {error}') from error

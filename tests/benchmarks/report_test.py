@@ -1,8 +1,10 @@
 """The page of results: its arithmetic on rows made by hand, and its parts."""
 
+import gzip
 import importlib.util
 import json
 import math
+import pathlib
 import re
 import statistics
 
@@ -159,6 +161,16 @@ def test_files_are_merged_and_must_match(tmp_path):
   (tmp_path / 'd.json').write_text('[]')
   with pytest.raises(ValueError, match='d.json: not a result file'):
     rows_lib.load([str(tmp_path / 'd.json')])
+
+
+def test_compressed_files_read_the_same(tmp_path):
+  plain = pathlib.Path(_write(tmp_path / 'a.json', _rows()))
+  packed = tmp_path / 'a.json.gz'
+  packed.write_bytes(gzip.compress(plain.read_bytes()))
+  assert rows_lib.load([str(packed)]) == rows_lib.load([str(plain)])
+  packed.write_text('{}')
+  with pytest.raises(ValueError, match='a.json.gz: not a result file'):
+    rows_lib.load([str(packed)])
 
 
 def _page(tmp_path, *flags):

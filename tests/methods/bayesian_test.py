@@ -96,6 +96,17 @@ class BayesianTest(parameterized.TestCase):
         'sources', 'mean_source',
     }
 
+  def test_a_network_can_stand_for_the_sources(self):
+    problem, support = _problem()
+    method = methods.bayesian(
+        sources='network', pretrain_steps=3, layer='dense_graph_flow'
+    )
+    state = method.prepare(jax.random.key(0), problem)
+    assert state.blocks['sources'](problem.genotype[:5]).shape == (5, 3)
+    scores = method.predict(_KEYS, problem, state, support)
+    assert np.isfinite(scores.scores).all()
+    assert method.budget(problem, 12).source == 3 * 150
+
   def test_on_measured_devices_of_no_published_task(self):
     """Ten measurements of a GPU, known from phones only."""
     real_data.mirror()
