@@ -78,7 +78,10 @@ def ablation_tables(
   Returns:
     Lines; none without a variant.
   """
-  rows = [row for row in rows if row['method'].startswith(subject)]
+  rows = [
+      row for row in rows
+      if row['method'] == subject or row['method'].startswith(f'{subject}[')
+  ]
   variants = ordered(row['method'] for row in rows)
   lines = []
   for size in sizes_of(rows):

@@ -76,11 +76,23 @@ def load(paths: Sequence[str]) -> Results:
   return results
 
 
+def _check_settings(old: dict[str, Any], new: dict[str, Any]) -> None:
+  # Older files do not know the pool.
+  names = ['num_source']
+  if old.get('sampler') == new.get('sampler'):
+    names.append('pool_size')
+  for name in names:
+    one, other = old.get(name, 0), new.get(name, 0)
+    if one != other:
+      raise ValueError(f'{name} {other}, another file has {one}')
+
+
 def merged(first: Results, second: Results) -> Results:
   """Rows of both; those that both have are the first's.
 
   Raises:
-    ValueError: they differ in seed or data.
+    ValueError: they differ in seed, data, source rows, or in the pool of the
+      same sampler.
   """
   for old in first.metas:
     for new in second.metas:
@@ -89,6 +101,7 @@ def merged(first: Results, second: Results) -> Results:
             f'seed {new["seed"]}, another file has {old["seed"]}: their '
             'measurements are not the same'
         )
+      _check_settings(old.get('settings', {}), new.get('settings', {}))
       tables, others = old['data_sha256'], new['data_sha256']
       for name in tables.keys() & others.keys():
         if tables[name] != others[name]:

@@ -175,7 +175,10 @@ def adapt_and_report(
       f'Predicting {len(genotype)} networks', seconds, 'predict'
   ):
     prediction = model.predict(genotype)
-  bad = int((~np.isfinite(np.asarray(prediction.latency_ms))).sum())
+  bad = max(
+      int((~np.isfinite(np.asarray(field))).sum())
+      for field in jax.tree.leaves(prediction)
+  )
   if bad:
     raise ValueError(
         f'{measurements}: the predictor adapted to it gives {bad} of '

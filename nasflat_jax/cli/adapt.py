@@ -1,4 +1,4 @@
-"""Adapts a pretrained latency predictor to a device measured in a CSV file.
+"""Predicts the latency of a device from measurements in a CSV file.
 
 Example: nasflat-adapt --measurements=my_phone.csv --out=my_phone
 

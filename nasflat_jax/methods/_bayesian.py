@@ -19,7 +19,7 @@ def bayesian(
     *,
     sources: str = 'linear',
     without: str = '',
-    **network: Any,
+    network: _base.Method | None = None,
 ) -> _base.Method:
   """Closed-form Bayesian transfer, see `transfer.bayesian_model`.
 
@@ -28,7 +28,8 @@ def bayesian(
       fitted to each one's rows `Problem.source_ids`; `network`, the scores of
       the network that `nasflat` pretrains on the same rows; or `none`.
     without: names of blocks to leave out, joined by `+`, for ablations.
-    **network: of the pretraining, see `nasflat`; with `sources='network'`.
+    network: the `nasflat` method whose pretraining is used with
+      `sources='network'`; None is `nasflat()`.
 
   Returns:
     A method whose scores are milliseconds with 90 % intervals.
@@ -47,6 +48,8 @@ def bayesian(
       raise ValueError(
           f'unknown block {name!r}; choose from {", ".join(known)}'
       )
+  if network is not None and sources != 'network':
+    raise ValueError(f'a network has no use with sources={sources!r}')
   chosen = tuple(name for name in known if name not in dropped)
 
   def prepare(
@@ -61,7 +64,7 @@ def bayesian(
       )
     elif sources == 'network':
       known = transfer.network_sources(
-          _nasflat.nasflat(**network).prepare(key, problem)
+          (network or _nasflat.nasflat()).prepare(key, problem)
       )
     return transfer.bayesian_model(problem.space, known, blocks=chosen)
 

@@ -44,8 +44,9 @@ _SPREAD = 2.0
 _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -3.5, 1.5, 3e-4
 _POWERS, _POWER_PROBS = (0.0, 0.5, 1.0), (0.05, 0.25, 0.7)
 _HYPOTHESES = 512
-# Pairs of device and trial that are fitted at once; bounds memory.
-_PAIRS = 4
+# Pairs of device and trial that are fitted at once, as far as the matrices of
+# all their hypotheses stay below so many numbers.
+_PAIRS, _NUMBERS = 4, 2**26
 
 
 def _prior(sizes: Mapping[str, int]) -> predictors.BayesianPrior:
@@ -156,8 +157,10 @@ def _standardised(
   """The two blocks of source devices: each of them, and their mean."""
   values = np.asarray(sources(spaces.reference_sample(space)), np.float64)
   mean, spread = values.mean(axis=0), values.std(axis=0)
-  scale = 1.0 / np.where(spread > 0.0, spread, np.inf)
-  together = ((values - mean) * scale).mean(axis=1).std() or np.inf
+  # What rounding leaves of a constant is not a spread.
+  scale = 1.0 / np.where(spread > 1e-6 * np.abs(mean), spread, np.inf)
+  together = ((values - mean) * scale).mean(axis=1).std()
+  together = together if together > 1e-3 else np.inf
 
   def each(genotype: chex.Array) -> jax.Array:
     return (jnp.asarray(sources(genotype)) - mean) * scale
@@ -180,16 +183,16 @@ def bayesian_model(
 
   Args:
     space: the search space.
-    sources: `[B, G] -> [B, S]` latencies (or any scores that are linear in
-      them) on source devices, e.g. from `fit_sources` or a pretrained network;
-      None where no device of the space is known.
+    sources: `[B, G] -> [B, S]` latencies (or scores that grow roughly in
+      proportion) on source devices, e.g. from `fit_sources` or
+      `network_sources`; None where no device of the space is known.
     blocks: names of the blocks of `encodings` to believe in.
 
   Returns:
     The model.
 
   Raises:
-    ValueError: a block is unknown, or there is none.
+    ValueError: a block is unknown, or there is no column.
 
   Example:
     >>> from nasflat_jax import spaces
@@ -198,9 +201,9 @@ def bayesian_model(
     (2, 52)
   """
   unknown = [name for name in blocks if name not in BLOCKS]
-  if unknown or not (blocks or sources):
+  if unknown:
     raise ValueError(
-        f'unknown or no blocks {unknown}; choose from {", ".join(BLOCKS)}'
+        f'unknown blocks {unknown}; choose from {", ".join(BLOCKS)}'
     )
   chosen: dict[str, Encode] = {
       name: getattr(encodings, name)(space) for name in blocks
@@ -209,7 +212,15 @@ def bayesian_model(
     chosen |= _standardised(space, sources)
   few = jnp.asarray(spaces.reference_sample(space)[:2])
   sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
+  if not sum(sizes.values()):
+    raise ValueError(
+        f'blocks {list(blocks)} have no columns in {space.spec.name}'
+    )
   return BayesianModel(space=space, blocks=chosen, prior=_prior(sizes))
+
+
+def _batch_size(num_support: int) -> int:
+  return max(1, min(_PAIRS, _NUMBERS // (_HYPOTHESES * num_support**2)))
 
 
 @jax.jit
@@ -221,7 +232,7 @@ def _fit(
   return jax.lax.map(
       lambda pair: predictors.fit_bayesian(prior, *pair),
       (features, latency_ms),
-      batch_size=_PAIRS,
+      batch_size=_batch_size(features.shape[1]),
   )
 
 
@@ -272,7 +283,12 @@ class AdaptedBayesian:
 
     Returns:
       `Prediction`, every field NumPy `[T, B]`, milliseconds.
+
+    Raises:
+      ValueError: there is no architecture.
     """
+    if not len(genotype):
+      raise ValueError('predict takes at least one architecture')
     parts = [
         jax.tree.map(
             np.asarray,
@@ -335,11 +351,15 @@ def adapt_bayesian(
     The adapted model of `T` devices.
 
   Raises:
-    ValueError: a latency is not above 0, or not finite.
+    ValueError: there is no measurement, or a latency is not above 0 or not
+      finite in float32.
   """
-  genotype, latency_ms = np.asarray(genotype), np.asarray(latency_ms)
+  genotype = np.asarray(genotype)
+  latency_ms = np.asarray(latency_ms, np.float32)
   chex.assert_rank([genotype, latency_ms], [3, 2])
   chex.assert_equal_shape_prefix([genotype, latency_ms], 2)
+  if not latency_ms.size:
+    raise ValueError('adapt_bayesian takes at least one measurement')
   bad = ~(np.isfinite(latency_ms) & (latency_ms > 0.0))
   if bad.any():
     raise ValueError(

@@ -75,7 +75,8 @@ def judge(
 
 def _is_constant(scores: np.ndarray) -> bool:
   """True where all that is left of the differences is rounding."""
-  return bool(np.ptp(scores) <= 1e-12 * np.abs(scores).max())
+  rounding = 8.0 * np.finfo(np.float32).eps  # predictors work in float32
+  return bool(np.ptp(scores) <= rounding * np.abs(scores).max())
 
 
 def _number(value: object) -> float | None:

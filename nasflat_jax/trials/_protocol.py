@@ -167,6 +167,10 @@ def draw(
         'num_support and num_trials are at least 1, got '
         f'{num_support} and {num_trials}'
     )
+  if pool_size is not None and pool_size < num_support:
+    raise ValueError(
+        f'a pool of {pool_size} is too small for num_support {num_support}'
+    )
   if chooser is not None and sampler is not None:
     raise ValueError('draw takes a sampler or a chooser, not both')
   sampler = sampler or samplers.random
@@ -180,7 +184,7 @@ def draw(
   for name in partition.target:
     row = table.row(name)
     pool = valid & np.isfinite(row)
-    wanted = num_support if pool_size is None else max(pool_size, num_support)
+    wanted = num_support if pool_size is None else pool_size
     _check_sizes(partition.name, name, row, pool, wanted, num_support)
     seen = np.asarray(features(name) if callable(features) else features)
     for trial in range(num_trials):

@@ -37,11 +37,15 @@ def _rows(method='bayesian', values=((0.8, 0.9), (0.6, 0.7)), **changes):
   ]
 
 
-def _write(path, rows, seed=0, sha='x', command='nasflat-evaluate --seed=0'):
+def _write(
+    path, rows, seed=0, sha='x', command='nasflat-evaluate --seed=0',
+    settings=(),
+):
   path.write_text(json.dumps({
       'meta': {
           'command': command, 'seed': seed, 'data_sha256': {'fbnet': sha},
           'date': '2020-01-01', 'hardware': {}, 'versions': {},
+          'settings': dict(settings),
       },
       'rows': rows,
   }))
@@ -157,6 +161,9 @@ def test_files_are_merged_and_must_match(tmp_path):
     rows_lib.load([first, other])
   other = _write(tmp_path / 'c.json', _rows(), sha='y')
   with pytest.raises(ValueError, match='c.json: made from another fbnet'):
+    rows_lib.load([first, other])
+  other = _write(tmp_path / 'c.json', _rows(), settings={'num_source': 16})
+  with pytest.raises(ValueError, match='num_source 16, another file has 0'):
     rows_lib.load([first, other])
   (tmp_path / 'd.json').write_text('[]')
   with pytest.raises(ValueError, match='d.json: not a result file'):

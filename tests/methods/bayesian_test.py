@@ -80,6 +80,7 @@ class BayesianTest(parameterized.TestCase):
 
   @parameterized.parameters(
       ({'sources': 'tables'}, 'sources: unknown .tables.; choose from linear'),
+      ({'network': methods.flops()}, "no use with sources='linear'"),
       ({'without': 'roofline+luck'}, 'unknown block .luck.; choose from op_'),
   )
   def test_unknown_choices_are_named(self, options, message):
@@ -99,7 +100,8 @@ class BayesianTest(parameterized.TestCase):
   def test_a_network_can_stand_for_the_sources(self):
     problem, support = _problem()
     method = methods.bayesian(
-        sources='network', pretrain_steps=3, layer='dense_graph_flow'
+        sources='network',
+        network=methods.nasflat(pretrain_steps=3, layer='dense_graph_flow'),
     )
     state = method.prepare(jax.random.key(0), problem)
     assert state.blocks['sources'](problem.genotype[:5]).shape == (5, 3)

@@ -62,8 +62,8 @@ class ModelTest(parameterized.TestCase):
   def test_unknown_block_is_named(self):
     with pytest.raises(ValueError, match='warp_speed.*op_counts'):
       transfer.bayesian_model(_SPACE, blocks=('warp_speed',))
-    with pytest.raises(ValueError, match='no blocks'):
-      transfer.bayesian_model(_SPACE, blocks=())
+    with pytest.raises(ValueError, match='no columns in fbnet'):
+      transfer.bayesian_model(_SPACE, blocks=('live_costs',))
 
   def test_fit_sources_is_a_look_up_table(self):
     genotype = _genotype(600)
@@ -194,3 +194,7 @@ class AdaptTest(parameterized.TestCase):
     )
     with pytest.raises(ValueError, match='cannot propose 4 of 3'):
       adapted.propose(_genotype(3), 4)
+    with pytest.raises(ValueError, match='at least one architecture'):
+      adapted.predict(_genotype(3)[:0])
+    with pytest.raises(ValueError, match='at least one measurement'):
+      transfer.adapt_bayesian(model, support[None, :0], np.zeros((1, 0)))
