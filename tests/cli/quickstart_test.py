@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import io
 import itertools
 import json
@@ -82,6 +83,20 @@ class QuickstartTest(parameterized.TestCase):
           *args,
       ])
     return code, out.getvalue(), err.getvalue()
+
+  def test_a_noisy_machine_is_told(self):
+    code, out, err = self._run('--num_support=12', '--num_check=20')
+    self.assertEqual(code, 0, err)
+    self.assertNotIn('repeats scatter', out)
+    quiet = measure.collect
+
+    def noisy(*args, **kwargs):
+      return dataclasses.replace(quiet(*args, **kwargs), noise=0.31)
+
+    with mock.patch.object(measure, 'collect', noisy):
+      code, out, err = self._run('--num_support=12', '--num_check=20')
+    self.assertEqual(code, 0, err)
+    self.assertIn('repeats scatter by 31%', out)
 
   def test_measures_once_and_never_adapts_on_the_check_set(self):
     code, out, err = self._run('--num_support=12', '--num_check=20',
