@@ -91,7 +91,7 @@ class CostsTest(chex.TestCase, parameterized.TestCase):
 
   def test_the_scale_is_the_same_when_first_used_under_jit(self):
     genotype = jnp.asarray(_uniform(spaces.FBNET, 8, 6))
-    _costs._scale.cache_clear()
+    _costs._affine.cache_clear()
 
     @jax.jit
     def traced(genotype):
