@@ -529,8 +529,6 @@ def _vandal(scores, problem):
 
 _RNG = np.random.default_rng(0)
 _BROKEN_METHODS = {
-    'bayesian': (methods.bayesian, {}),
-    'bayesian_alone': (methods.bayesian, {'sources': 'none'}),
     'pairs': (lambda: _method_with(_scaled), 'depends on the other pairs'),
     'inputs': (lambda: _method_with(_vandal), 'changes the problem'),
     'shape': (
