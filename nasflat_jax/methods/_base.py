@@ -53,6 +53,12 @@ class Problem:
       raise ValueError(f'source_ids must be rows below {num}')
 
   @property
+  def source_rows(self) -> tuple[np.ndarray, np.ndarray]:
+    """`[num_source, G]` genotypes of `source_ids`, `[S, num_source]` ms."""
+    ids = self.source_ids
+    return self.genotype[ids], self.source_latency_ms[:, ids]
+
+  @property
   def num_ops(self) -> int:
     """Values a gene may take."""
     return len(self.space.spec.gene_names)
@@ -85,6 +91,12 @@ class Scores(NamedTuple):
   is_ms: bool
   lower_ms: np.ndarray | None = None  # [T, N]
   upper_ms: np.ndarray | None = None  # [T, N]
+
+
+def source_rows_budget(problem: Problem, num_support: int) -> types.Budget:
+  """Of a method that reads `Problem.source_rows` and nothing else."""
+  source = int(np.isfinite(problem.source_rows[1]).sum())
+  return types.Budget(source=source, reference=0, target=num_support)
 
 
 class Method(NamedTuple):

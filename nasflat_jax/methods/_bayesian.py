@@ -57,11 +57,7 @@ def bayesian(
   ) -> transfer.BayesianModel:
     known = None
     if sources == 'linear':
-      known = transfer.fit_sources(
-          problem.space,
-          problem.genotype[problem.source_ids],
-          problem.source_latency_ms[:, problem.source_ids],
-      )
+      known = transfer.fit_sources(problem.space, *problem.source_rows)
     elif sources == 'network':
       known = transfer.network_sources(
           (network or _nasflat.nasflat()).prepare(key, problem)
@@ -87,9 +83,9 @@ def bayesian(
     )
 
   def budget(problem: _base.Problem, num_support: int) -> types.Budget:
-    read = problem.source_latency_ms[:, problem.source_ids]
-    source = 0 if sources == 'none' else int(np.isfinite(read).sum())
-    return types.Budget(source=source, reference=0, target=num_support)
+    if sources == 'none':
+      return types.Budget(source=0, reference=0, target=num_support)
+    return _base.source_rows_budget(problem, num_support)
 
   return _base.Method(prepare, predict, budget)
 

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import chex
-import numpy as np
 import optax
 
 from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import transfer
-from nasflat_jax import types
 from nasflat_jax.methods import _base
 
 _REPRESENTATIONS = ('operation', 'head')
@@ -67,8 +65,7 @@ def nasflat(
     return transfer.pretrain_network(
         key,
         problem.space,
-        problem.genotype[problem.source_ids],
-        problem.source_latency_ms[:, problem.source_ids],
+        *problem.source_rows,
         predictor=predictors.nasflat(
             problem.space.spec,
             num_devices=num_sources + 1,
@@ -96,13 +93,7 @@ def nasflat(
     )
     return _base.Scores(scores=adapted.predict(problem.genotype), is_ms=True)
 
-  def budget(problem: _base.Problem, num_support: int) -> types.Budget:
-    measured = np.isfinite(problem.source_latency_ms[:, problem.source_ids])
-    return types.Budget(
-        source=int(measured.sum()), reference=0, target=num_support
-    )
-
-  return _base.Method(prepare, predict, budget)
+  return _base.Method(prepare, predict, _base.source_rows_budget)
 
 
 def _check(keyword: str, value: str, choices: Sequence[str]) -> None:

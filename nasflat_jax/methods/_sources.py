@@ -99,9 +99,4 @@ def linear_sources() -> _base.Method:
     scores = predictors.predict_linear(model, state)
     return _base.Scores(scores=scores, is_ms=True)
 
-  def budget(problem: _base.Problem, num_support: int) -> types.Budget:
-    read = problem.source_latency_ms[:, problem.source_ids]
-    source = int(np.isfinite(read).sum())
-    return types.Budget(source=source, reference=0, target=num_support)
-
-  return _base.Method(prepare, predict, budget)
+  return _base.Method(prepare, predict, _base.source_rows_budget)

@@ -92,12 +92,7 @@ def _latency_oracle(
 
 def _prior(problem: methods.Problem, table: data.LatencyTable) -> Features:
   del table
-  ids = problem.source_ids
-  sources = transfer.fit_sources(
-      problem.space,
-      problem.genotype[ids],
-      problem.source_latency_ms[:, ids],
-  )
+  sources = transfer.fit_sources(problem.space, *problem.source_rows)
   model = transfer.bayesian_model(problem.space, sources)
   return np.asarray(model.design_features(problem.genotype))
 

@@ -30,15 +30,8 @@ def sequential(problem: methods.Problem) -> _choose.Chooser:
   Returns:
     A chooser for `draw`.
   """
-  ids = problem.source_ids
-  model = transfer.bayesian_model(
-      problem.space,
-      transfer.fit_sources(
-          problem.space,
-          problem.genotype[ids],
-          problem.source_latency_ms[:, ids],
-      ),
-  )
+  sources = transfer.fit_sources(problem.space, *problem.source_rows)
+  model = transfer.bayesian_model(problem.space, sources)
   features = model.design_features(problem.genotype)
   design = jax.jit(samplers.d_optimal, static_argnames='num_samples')
 
