@@ -29,6 +29,8 @@ class Problem:
     source_ids: `[num_source]` int, the rows a method that samples the sources
       may read. Reading others is allowed and has to be in its `budget`.
     partition: the published split, or None.
+    reference_ids: `[R]` int, rows measured on every source and every target,
+      for methods that describe a device by its latencies there.
   """
 
   space: types.SearchSpace
@@ -37,6 +39,9 @@ class Problem:
   source_latency_ms: np.ndarray  # [S, N]
   source_ids: np.ndarray  # [num_source]
   partition: types.Partition | None = None
+  reference_ids: np.ndarray = dataclasses.field(  # [R]
+      default_factory=lambda: np.zeros(0, np.int64)
+  )
 
   def __post_init__(self) -> None:
     num = len(self.genotype)
@@ -46,11 +51,12 @@ class Problem:
           f'source_latency_ms must be [S, N] = {wanted}, got '
           f'{self.source_latency_ms.shape}'
       )
-    ids = self.source_ids
-    if ids.ndim != 1 or len(np.unique(ids)) < len(ids):
-      raise ValueError('source_ids must be [num_source] distinct rows')
-    if ids.size and not 0 <= ids.min() <= ids.max() < num:
-      raise ValueError(f'source_ids must be rows below {num}')
+    for name in ('source_ids', 'reference_ids'):
+      ids = getattr(self, name)
+      if ids.ndim != 1 or len(np.unique(ids)) < len(ids):
+        raise ValueError(f'{name} must be a list of distinct rows')
+      if ids.size and not 0 <= ids.min() <= ids.max() < num:
+        raise ValueError(f'{name} must be rows below {num}')
 
   @property
   def source_rows(self) -> tuple[np.ndarray, np.ndarray]:
@@ -70,10 +76,13 @@ class Support(NamedTuple):
   Attributes:
     ids: `[T, n]` int32 rows of `Problem.genotype`.
     latency_ms: `[T, n]` milliseconds.
+    reference_ms: `[T, R]` milliseconds of `Problem.reference_ids`, for methods
+      that declare `Method.reads_references`; None for the others.
   """
 
   ids: np.ndarray  # [T, n]
   latency_ms: np.ndarray  # [T, n]
+  reference_ms: np.ndarray | None = None  # [T, R]
 
 
 class Scores(NamedTuple):
@@ -99,6 +108,16 @@ def source_rows_budget(problem: Problem, num_support: int) -> types.Budget:
   return types.Budget(source=source, reference=0, target=num_support)
 
 
+def reference_budget(problem: Problem, num_support: int) -> types.Budget:
+  """Of a method that reads `Problem.source_rows` and the references."""
+  rows = np.union1d(problem.source_ids, problem.reference_ids)
+  return types.Budget(
+      source=int(np.isfinite(problem.source_latency_ms[:, rows]).sum()),
+      reference=len(problem.reference_ids),
+      target=num_support,
+  )
+
+
 class Method(NamedTuple):
   """A few-shot method as pure functions.
 
@@ -107,8 +126,11 @@ class Method(NamedTuple):
     predict: `(keys [T], problem, state, support) -> Scores`. Every one of the
       `T` pairs is predicted from its own support rows and its own key.
     budget: `(problem, num_support) -> Budget` of one target device.
+    reads_references: whether `predict` reads `Support.reference_ms`. Those rows
+      are then measurements like the support: counted, and never judged.
   """
 
   prepare: Callable[[chex.PRNGKey, Problem], Any]
   predict: Callable[[chex.PRNGKey, Problem, Any, Support], Scores]
   budget: Callable[[Problem, int], types.Budget]
+  reads_references: bool = False

@@ -40,7 +40,7 @@ def lookup_table(*, per_gene: bool = False) -> _base.Method:
         predictors.predict_linear(
             predictors.fit_non_negative(state[ids], row), state
         )
-        for ids, row in zip(*support, strict=True)
+        for ids, row in zip(support.ids, support.latency_ms, strict=True)
     ]
     return _base.Scores(scores=np.stack(scores), is_ms=True)
 

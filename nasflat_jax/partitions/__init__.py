@@ -22,6 +22,7 @@ from nasflat_jax.partitions._published import N3
 from nasflat_jax.partitions._published import N4
 from nasflat_jax.partitions._published import NA
 from nasflat_jax.partitions._published import ND
+from nasflat_jax.partitions._references import references
 
 __all__ = (
     'ALL',
@@ -42,4 +43,5 @@ __all__ = (
     'get',
     'non_target_devices',
     'parse',
+    'references',
 )

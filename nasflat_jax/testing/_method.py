@@ -34,6 +34,7 @@ def _problem() -> tuple[methods.Problem, np.ndarray]:
       source_names=tuple(f'source_{i}' for i in range(_SOURCES)),
       source_latency_ms=source,
       source_ids=np.arange(_ROWS - 10),
+      reference_ids=np.arange(_ROWS - 10, _ROWS),
   )
   return problem, latency_ms[-1]
 
@@ -60,6 +61,9 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   ]).astype(np.int32)
   slower = np.array([[1.0], [3.0]]) * target_ms[ids]
   support = methods.Support(ids.copy(), slower.copy())
+  if method.reads_references:
+    seen = np.array([[1.0], [3.0]]) * target_ms[problem.reference_ids]
+    support = support._replace(reference_ms=seen)
   keys = jax.random.split(jax.random.key(1))
   state = method.prepare(jax.random.key(0), problem)
   scores = method.predict(keys, problem, state, support)
@@ -71,6 +75,9 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   contract.same(scores, again, 'prepare: one key, two results')
   # Pair 0 keeps its key and support, pair 1 gets those of another device.
   other = methods.Support(ids[[0, 0]], np.stack([slower[0], slower[0][::-1]]))
+  if support.reference_ms is not None:
+    first = support.reference_ms[0]
+    other = other._replace(reference_ms=np.stack([first, first[::-1]]))
   beside = method.predict(keys, problem, state, other)
   contract.close(
       scores.scores[0],

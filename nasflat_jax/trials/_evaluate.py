@@ -44,7 +44,9 @@ def evaluate(
   Returns:
     Rows with the keys `task, space, device, method, sampler, num_support,
     budget, trial, spearman, kendall, mape, within_10pct, coverage_90,
-    adapt_seconds, degenerate`. Figures are fractions from 0 to 1 or None.
+    adapt_seconds, prepare_seconds, degenerate`. Figures are fractions from 0
+    to 1 or None. `prepare_seconds` is the wall time of the work on the sources,
+    the same in all rows of a call.
     `adapt_seconds` is the wall time of adapting and of scoring all
     architectures, shared equally by the pairs of one call, compilation
     included. Scores that are not milliseconds are turned into them on the
@@ -54,10 +56,15 @@ def evaluate(
     ValueError: the method gives scores of a wrong shape, or not finite.
   """
   name = problem.partition.name if problem.partition else ''
+  start = time.perf_counter()
   state = method.prepare(_protocol.fold(key, 'prepare', name), problem)
+  jax.block_until_ready([x for x in jax.tree.leaves(state)
+                         if isinstance(x, jax.Array)])
+  prepare_seconds = time.perf_counter() - start
   total = sum(len(drawn.device) for drawn in draws)
   rows: list[Row] = []
   for drawn in draws:
+    drawn = drawn.for_method(method)
     start = time.perf_counter()
     scores = method.predict(drawn.keys, problem, state, drawn.support)
     jax.block_until_ready([s for s in scores if isinstance(s, jax.Array)])
@@ -78,6 +85,7 @@ def evaluate(
           'trial': drawn.trial[index],
           **figures,
           'adapt_seconds': seconds,
+          'prepare_seconds': prepare_seconds,
           'degenerate': degenerate,
       })
       if progress is not None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from nasflat_jax import data
 from nasflat_jax import methods
+from nasflat_jax import partitions
 from nasflat_jax import samplers
 from nasflat_jax import spaces
 from nasflat_jax import types
@@ -25,6 +26,9 @@ from nasflat_jax.trials import _features
 
 # Fewer rows have no rank correlation to speak of.
 _MIN_JUDGED = 3
+
+# HELP's number of reference architectures.
+_NUM_REFERENCES = 10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class Draws:
     support: `[T, n]` rows and their latencies.
     latency_ms: `[T, N]` measured latencies, NaN = unmeasured; for the judge.
     judged: `[T, N]` True where measured and not in the support.
+    reference_ids: `[R]` rows of the reference architectures. They are part of
+      `judged`, because most methods do not see them; see `for_method`.
   """
 
   task: str
@@ -54,6 +60,21 @@ class Draws:
   support: methods.Support
   latency_ms: np.ndarray  # [T, N]
   judged: np.ndarray  # [T, N]
+  reference_ids: np.ndarray  # [R]
+
+  def for_method(self, method: methods.Method) -> 'Draws':
+    """Gives the references to a method that reads them, and only to it.
+
+    They are then left out of `judged`: what was measured is not predicted.
+    """
+    if not method.reads_references:
+      return self
+    judged = self.judged.copy()
+    judged[:, self.reference_ids] = False
+    support = self.support._replace(
+        reference_ms=self.latency_ms[:, self.reference_ids]
+    )
+    return dataclasses.replace(self, support=support, judged=judged)
 
   @property
   def num_support(self) -> int:
@@ -115,7 +136,31 @@ def problem(
       source_latency_ms=sources.values,
       source_ids=ids,
       partition=partition,
+      reference_ids=_reference_ids(table, partition, space),
   )
+
+
+def _reference_ids(
+    table: data.LatencyTable,
+    partition: types.Partition,
+    space: types.SearchSpace,
+) -> np.ndarray:  # [R]
+  """HELP's rows where they fit this table, evenly spaced ones in their place.
+
+  A reference is a valid architecture measured on every device of the task.
+  """
+  devices = table.select((*partition.source, *partition.target))
+  usable = np.isfinite(devices.values).all(axis=0)
+  usable &= np.asarray(space.is_valid(table.genotype))
+  # The published rows are those of the space's joined table.
+  known = () if partition.table else partitions.references(partition.space)
+  chosen = [i for i in known if i < len(usable) and usable[i]]
+  rest = np.setdiff1d(np.flatnonzero(usable), chosen)
+  missing = min(_NUM_REFERENCES - len(chosen), len(rest))
+  if missing:
+    places = np.linspace(0, len(rest) - 1, missing).astype(int)
+    chosen += rest[places].tolist()
+  return np.array(chosen, np.int64)
 
 
 def draw(
@@ -225,6 +270,7 @@ def draw(
       ),
       latency_ms=truth,
       judged=judged,
+      reference_ids=problem.reference_ids,
   )
 
 
