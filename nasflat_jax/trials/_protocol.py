@@ -62,7 +62,7 @@ class Draws:
   judged: np.ndarray  # [T, N]
   reference_ids: np.ndarray  # [R]
 
-  def for_method(self, method: methods.Method) -> 'Draws':
+  def for_method(self, method: methods.Method) -> Draws:
     """Gives the references to a method that reads them, and only to it.
 
     They are then left out of `judged`: what was measured is not predicted.

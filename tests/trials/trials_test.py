@@ -25,7 +25,7 @@ _TASK = types.Partition(
 _KEYS = (
     'task', 'space', 'device', 'method', 'sampler', 'num_support', 'budget',
     'trial', 'spearman', 'kendall', 'mape', 'within_10pct', 'coverage_90',
-    'adapt_seconds', 'degenerate',
+    'adapt_seconds', 'prepare_seconds', 'degenerate',
 )
 
 
@@ -68,7 +68,8 @@ def _method(predict, is_ms=False, **intervals):
 
   def predict_all(keys, problem, state, support):
     del keys, state
-    scores = np.stack([predict(problem, *pair) for pair in zip(*support)])
+    pairs = zip(support.ids, support.latency_ms, strict=True)
+    scores = np.stack([predict(problem, *pair) for pair in pairs])
     return methods.Scores(
         scores, is_ms, **{k: f(scores) for k, f in intervals.items()}
     )
@@ -121,7 +122,7 @@ class ProtocolTest(parameterized.TestCase):
       self.assertEqual(drawn.device, ('d',) * 3 + ('e',) * 3)
       self.assertEqual(drawn.trial, (0, 1, 2) * 2)
       for name, ids, latency_ms, truth, judged in zip(
-          drawn.device, *drawn.support, drawn.latency_ms, drawn.judged
+          drawn.device, *drawn.support[:2], drawn.latency_ms, drawn.judged
       ):
         row = self.table.row(name)
         np.testing.assert_array_equal(truth, row)
@@ -477,8 +478,49 @@ class EvaluateTest(parameterized.TestCase):
       self.assertGreater(row['adapt_seconds'], 0.0)
     again = self._rows(method)
     for row, other in zip(rows, again):
-      row.pop('adapt_seconds'), other.pop('adapt_seconds')
+      for name in ('adapt_seconds', 'prepare_seconds'):
+        row.pop(name), other.pop(name)
       self.assertEqual(row, other)
+
+  def test_references_are_seen_on_request_and_then_not_judged(self):
+    references = self.problem.reference_ids
+    self.assertLen(set(references.tolist()), 10)
+    seen = []
+
+    def rhos(reads, score):
+      def predict(keys, problem, state, support):
+        del keys, state
+        seen.append(support.reference_ms)
+        scores = np.tile(problem.source_latency_ms[0], (len(support.ids), 1))
+        scores[:, references] = score
+        return methods.Scores(scores, False)
+
+      method = _method(lambda *_: None)._replace(
+          predict=predict, reads_references=reads
+      )
+      return [row['spearman'] for row in self._rows(method)]
+
+    self.assertNotEqual(rhos(False, 0.0), rhos(False, 1e6))
+    self.assertEqual(seen, [None] * 2 * len(self.draws))
+    seen.clear()
+    self.assertEqual(rhos(True, 0.0), rhos(True, 1e6))
+    for drawn, reference_ms in zip(self.draws, seen[:2], strict=True):
+      np.testing.assert_array_equal(
+          reference_ms, drawn.latency_ms[:, references]
+      )
+
+  def test_references_are_measured_on_every_device(self):
+    values = self.table.values.copy()
+    gone = self.problem.reference_ids[:4]
+    values[-1, gone] = np.nan
+    table = dataclasses.replace(self.table, values=values)
+    problem = trials.problem(jax.random.key(0), table, _TASK)
+    ids = problem.reference_ids
+    self.assertLen(set(ids.tolist()), 10)
+    self.assertTrue(np.isfinite(values[:, ids]).all())
+    self.assertTrue(
+        np.asarray(spaces.NASBENCH201.is_valid(table.genotype[ids])).all()
+    )
 
   def test_figures_are_those_of_the_judged_rows(self):
     # The scores give the support rows away; judged, they would lift the mean.
@@ -716,7 +758,9 @@ class StoreTest(absltest.TestCase):
     }
     rows = self._run(store, unused)
     self.assertFalse(partial.exists())
-    strip = lambda rs: [{**r, 'adapt_seconds': 0} for r in rs]
+    strip = lambda rs: [
+        {**r, 'adapt_seconds': 0, 'prepare_seconds': 0} for r in rs
+    ]
     self.assertEqual(strip(rows), strip(expected))
 
   def test_other_settings_are_not_mixed(self):
