@@ -15,8 +15,10 @@ _VERSION = re.search(
 _CLI = (
     'adapt',
     'data',
+    'encode',
     'evaluate',
     'measure',
+    'partition',
     'pretrain',
     'quickstart',
 )
@@ -33,6 +35,7 @@ setuptools.setup(
         'nasflat_jax': ['py.typed'],
         'nasflat_jax.checkpoints': ['*.npz'],
         'nasflat_jax.data': ['*.json'],
+        'nasflat_jax.encodings': ['weights/*.npz'],
     },
     python_requires='>=3.11',
     install_requires=[

@@ -36,6 +36,7 @@ _TYPES = (
     'Costs',
     'Device',
     'Devices',
+    'Episode',
     'Partition',
     'Prediction',
     'Predictor',

@@ -75,6 +75,20 @@ class Batch:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+  """What meta-learning sees of one device; stack on a leading axis and vmap.
+
+  Attributes:
+    support: rows to adapt on.
+    query: other rows of the same device, to judge the adapted network on.
+  """
+
+  support: Batch
+  query: Batch
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Costs:
   """Analytic costs of networks, or of each of their operations.
 
@@ -235,8 +249,9 @@ class TransferAlgorithm(NamedTuple):
   """Pretraining on source devices and adaptation to a target device.
 
   Attributes:
-    init: `(key, source: Batch) -> TransferState`.
-    step: `(key, state, source: Batch) -> (TransferState, TransferInfo)`.
+    init: `(key, source) -> TransferState`; `source` is a `Batch`, or for
+      meta-learning an `Episode` stacked on a leading axis.
+    step: `(key, state, source) -> (TransferState, TransferInfo)`.
     adapt: `(key, meta_params, support: Batch) -> params` for
       `Predictor.apply`; vmap it over target devices and trials.
   """

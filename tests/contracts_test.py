@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import graphs
 from nasflat_jax import methods
@@ -30,7 +31,21 @@ _SPACES = {
     'FBNET': spaces.FBNET,
     'OFA': spaces.OFA,
 }
+
+def _proxies(space: types.SearchSpace) -> data.ZeroCostTable:
+  """Made-up scores of the networks that `check_encoding` draws."""
+  genotype = np.unique(space.random(jax.random.key(0), 6), axis=0)
+  scores = np.random.default_rng(0).uniform(size=(len(genotype), 13))
+  return data.ZeroCostTable(
+      space=space.spec.name, source='made up', proxies=data.PROXIES,
+      genotype=genotype, values=scores,
+  )
+
+
 _ENCODINGS = {
+    'arch2vec': encodings.arch2vec,
+    'cate': encodings.cate,
+    'caz': lambda space: encodings.caz(space, table=_proxies(space)),
     'costs': encodings.costs,
     'live_costs': encodings.live_costs,
     'live_op_counts': encodings.live_op_counts,
@@ -39,7 +54,10 @@ _ENCODINGS = {
     'op_counts': encodings.op_counts,
     'roofline': encodings.roofline,
     'total_costs': encodings.total_costs,
+    'zcp': lambda space: encodings.zcp(space, table=_proxies(space)),
 }
+# Encodings that need weights of the space.
+_LEARNED = ('arch2vec', 'cate', 'caz')
 _SAMPLERS = {
     'cosine': samplers.cosine,
     'd_optimal': samplers.d_optimal,
@@ -51,6 +69,16 @@ _SAMPLERS = {
 }
 # (factory, space, encoding, keywords)
 _PREDICTORS = {
+    'encoding_mlp': (predictors.encoding_mlp, 'FBNET', 'costs', {}),
+    'gcn': (predictors.gcn, 'NASBENCH201', 'costs', {}),
+    'gcn_ofa': (predictors.gcn, 'OFA', 'none', {'num_layers': 2}),
+    'help': (predictors.help, 'NASBENCH201', 'none', {}),
+    'help_fbnet': (predictors.help, 'FBNET', 'none', {}),
+    'help_ofa': (
+        predictors.help, 'OFA', 'none', {'hardware_embedding': False}
+    ),
+    'multi_predict': (predictors.multi_predict, 'NASBENCH201', 'costs', {}),
+    'multi_predict_chain': (predictors.multi_predict, 'FBNET', 'none', {}),
     'nasflat': (predictors.nasflat, 'NASBENCH201', 'costs', {}),
     'nasflat_fbnet': (
         predictors.nasflat,
@@ -62,25 +90,72 @@ _PREDICTORS = {
             'message_passing': graphs.jraph_passing,
         },
     ),
+    'nasflat_latencies': (
+        predictors.nasflat,
+        'NASBENCH201',
+        'none',
+        {
+            'layer': predictors.dense_graph_flow,
+            'hardware_embedding': 'both',
+        },
+    ),
 }
 _LAYERS = {'dense_graph_flow', 'graph_attention', 'layer_ensemble'}
 _SMALL = {
-    'layer': 'dense_graph_flow', 'pretrain_steps': 2, 'adapt_steps': 2,
+    'predictor': 'dense_graph_flow', 'pretrain_steps': 2, 'adapt_steps': 2,
 }
+_SMALL_MULTI_PREDICT = {'width': 16, 'max_steps': 2, 'refits': 2}
 _METHODS = {
+    'adaproxy': (methods.adaproxy, {}),
     'bayesian': (methods.bayesian, {}),
     'bayesian_alone': (methods.bayesian, {'sources': 'none'}),
     'best_source': (methods.best_source, {}),
+    'brp_nas': (methods.brp_nas, {'hidden': 16, 'max_steps': 10}),
     'flops': (methods.flops, {}),
+    'fomaml': (methods.fomaml, {'episodes': 2}),
+    'help': (methods.help, {'episodes': 2, 'num_draws': 2}),
     'linear_sources': (methods.linear_sources, {}),
     'lookup_table': (methods.lookup_table, {}),
     'lookup_table_per_gene': (methods.lookup_table, {'per_gene': True}),
+    'maml': (methods.maml, {'episodes': 2}),
+    'meta_sgd': (methods.meta_sgd, {'episodes': 2}),
+    'multi_predict': (methods.multi_predict, _SMALL_MULTI_PREDICT),
+    'multi_predict_latency_vector': (
+        methods.multi_predict,
+        {**_SMALL_MULTI_PREDICT, 'device': 'latency_vector'},
+    ),
     'nasflat': (methods.nasflat, _SMALL),
+    'nasflat_both': (
+        methods.nasflat, {**_SMALL, 'device_representation': 'both'}
+    ),
+    'nasflat_encoding_mlp': (
+        methods.nasflat, {**_SMALL, 'predictor': 'encoding_mlp'}
+    ),
+    'nasflat_gcn': (methods.nasflat, {**_SMALL, 'predictor': 'gcn'}),
+    'nasflat_latency_vector': (
+        methods.nasflat,
+        {**_SMALL, 'device_representation': 'latency_vector',
+         'adaptation': 'fine_tune'},
+    ),
+    'reptile': (methods.reptile, {'episodes': 2}),
     'ridge_costs': (methods.ridge_costs, {}),
     'ridge_counts': (methods.ridge_counts, {}),
     'ridge_onehot': (methods.ridge_onehot, {}),
 }
-_TRANSFERS = {'fine_tune': transfer.fine_tune}
+_TRANSFERS = {
+    'fine_tune': transfer.fine_tune,
+    'help': transfer.help,
+    'maml': transfer.maml,
+    'reptile': transfer.reptile,
+}
+# (factory, references that its predictor reads, keywords)
+_META_LEARNERS = {
+    'fomaml': (transfer.maml, 0, {'order': 1}),
+    'help': (transfer.help, 10, {}),
+    'maml': (transfer.maml, 0, {'inner_steps': 3}),
+    'meta_sgd': (transfer.maml, 0, {'learned_rates': True}),
+    'reptile': (transfer.reptile, 0, {}),
+}
 _DEVICES = 3
 
 
@@ -133,6 +208,10 @@ class ContractTest(parameterized.TestCase):
   @parameterized.product(name=tuple(_ENCODINGS), space=tuple(_SPACES))
   def test_encoding(self, name, space):
     space = _SPACES[space]
+    if name in _LEARNED and space is spaces.OFA:
+      with self.assertRaisesRegex(ValueError, "no weights .*'ofa'"):
+        _ENCODINGS[name](space)
+      return
     testing.check_encoding(_ENCODINGS[name](space), space, name=name)
 
   @parameterized.parameters(*_SAMPLERS)
@@ -146,11 +225,17 @@ class ContractTest(parameterized.TestCase):
   def test_predictor(self, name):
     factory, space, encoding, keywords = _PREDICTORS[name]
     space = _SPACES[space]
+    reads = keywords.get('hardware_embedding') in ('latency_vector', 'both')
+    if factory is predictors.help:  # has no table of devices
+      reads = keywords.get('hardware_embedding', True)
+    else:
+      keywords = {**keywords, 'num_devices': _DEVICES}
     testing.check_predictor(
-        factory(space.spec, num_devices=_DEVICES, **keywords),
+        factory(space.spec, **keywords),
         space,
         num_devices=_DEVICES,
         encode=_ENCODINGS[encoding](space),
+        num_references=4 if reads else 0,
         name=name,
     )
 
@@ -161,6 +246,26 @@ class ContractTest(parameterized.TestCase):
         spaces.NASBENCH201,
         num_sources=_DEVICES - 1,
         name='fine_tune',
+    )
+
+  @parameterized.parameters(*_META_LEARNERS)
+  def test_meta_learner(self, name):
+    factory, references, keywords = _META_LEARNERS[name]
+    predictor = predictors.help(
+        spaces.NASBENCH201.spec, hardware_embedding=references > 0
+    )
+    testing.check_transfer(
+        factory(
+            predictor,
+            optimizer=optax.adam(1e-2),
+            inner_learning_rate=0.1,
+            **keywords,
+        ),
+        spaces.NASBENCH201,
+        num_sources=_DEVICES - 1,
+        episodic=True,
+        num_references=references,
+        name=name,
     )
 
   @parameterized.parameters(*_METHODS)
@@ -221,6 +326,8 @@ class CompletenessTest(absltest.TestCase):
     self.assertEqual(
         _makers(transfer, types.TransferAlgorithm), set(_TRANSFERS)
     )
+    meta_learners = {row[0].__name__ for row in _META_LEARNERS.values()}
+    self.assertEqual(meta_learners | {'fine_tune'}, set(_TRANSFERS))
 
   def test_every_check_is_used_here(self):
     source = inspect.getsource(ContractTest)

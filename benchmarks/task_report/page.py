@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+from typing import Any
 
 from task_report import accuracy
 from task_report import detail
@@ -114,12 +115,7 @@ def _head(
       '',
   ]
   for group in (results, ablation, samplers):
-    for meta in group.metas if group else ():
-      lines += [
-          f'- `{meta["command"]}`',
-          f'  ({meta["date"]}; {json.dumps(meta["hardware"])};'
-          f' {json.dumps(meta["versions"])})',
-      ]
+    lines += provenance(group.metas if group else ())
   if results.num_repeated:
     lines += [
         '',
@@ -128,6 +124,18 @@ def _head(
         f' {results.largest_difference:.2g} at the most.',
     ]
   return [*lines, '']
+
+
+def provenance(metas: Sequence[dict[str, Any]]) -> list[str]:
+  """Commands of result files, with date, hardware and versions, as a list."""
+  lines = []
+  for meta in metas:
+    lines += [
+        f'- `{meta["command"]}`',
+        f'  ({meta["date"]}; {json.dumps(meta["hardware"])};'
+        f' {json.dumps(meta["versions"])})',
+    ]
+  return lines
 
 
 def _sampler_section(
@@ -182,9 +190,9 @@ def _sampler_section(
     lines += ['### Share inside the 90 % intervals', '', *coverage]
   lines += ['### Learning curves: Spearman', '', _CEILING_NOTE, '']
   if plot_folder is not None:
-    path = plot_folder / _file_name('curves', suite, sampler)
+    path = plot_folder / file_name('curves', suite, sampler)
     plots.curves(path, rows, tasks, methods, subject)
-    lines += [_image(path, page_folder, f'Learning curves, {suite}'), '']
+    lines += [image(path, page_folder, f'Learning curves, {suite}'), '']
   shown = [subject] if subject in methods else methods
   lines += detail.curve_table(rows, tasks, shown)
   for size in sizes:
@@ -245,20 +253,22 @@ def _samplers_section(
     return []
   lines = [f'## {suite}: {subject} by sampler', '', 'Spearman.', '']
   if plot_folder is not None:
-    path = plot_folder / _file_name('samplers', suite, '')
+    path = plot_folder / file_name('samplers', suite, '')
     names = ordered(row['sampler'] for row in rows)
     plots.curves(path, rows, tasks, names, names[0], by='sampler')
-    lines += [_image(path, page_folder, f'Samplers, {suite}'), '']
+    lines += [image(path, page_folder, f'Samplers, {suite}'), '']
   return lines + tables
 
 
-def _file_name(kind: str, suite: str, sampler: str) -> str:
+def file_name(kind: str, suite: str, sampler: str) -> str:
+  """The name of a picture."""
   words = re.findall(r'[a-z0-9]+', f'{kind} {suite} {sampler}'.lower())
   return '_'.join(words) + '.png'
 
 
-def _image(
+def image(
     path: pathlib.Path, page_folder: pathlib.Path | None, text: str
 ) -> str:
+  """A link to a picture, relative to the page."""
   link = os.path.relpath(path, page_folder or path.parent)
   return f'![{text}]({pathlib.PurePath(link).as_posix()})'

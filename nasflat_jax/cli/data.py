@@ -23,7 +23,7 @@ _SOURCE = flags.DEFINE_string(
     'source',
     'all',
     'Comma-separated sources (help, eagle, oneproxy, '
-    'hwnasbench), tables such as help_fbnet, or all.',
+    'hwnasbench, zccombine, nasflat), tables such as help_fbnet, or all.',
     flag_values=_FLAGS,
 )
 _MIRROR = flags.DEFINE_string(

@@ -9,17 +9,24 @@ complete; --resume goes on from there, and without it such a file is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import json
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
+from nasflat_jax.cli import _axes
 from nasflat_jax.cli import _main
+
+if TYPE_CHECKING:
+  from nasflat_jax import types
 
 _FLAGS = flags.FlagValues()
 _TASKS = flags.DEFINE_string(
     'tasks', 'all', 'Tasks such as ND,F1, or groups: all (the published '
-    'twelve), ofa, oneproxy.', flag_values=_FLAGS)
+    'twelve), ofa, oneproxy; or a .json file of nasflat-partition.',
+    flag_values=_FLAGS)
 _METHODS = flags.DEFINE_string(
     'methods', 'flops,ridge_counts,linear_sources',
     'Methods to judge: names of nasflat_jax.methods, with options of their own '
@@ -58,20 +65,29 @@ _OUT = flags.DEFINE_string(
 _RESUME = flags.DEFINE_boolean(
     'resume', False, 'Goes on with an interrupted run of the same settings.',
     flag_values=_FLAGS)
+_CHOICES = {
+    'adaptation': _axes.ADAPTATIONS,
+    'encoding': _axes.ENCODINGS,
+    'device_representation': _axes.DEVICE_REPRESENTATIONS,
+    'predictor': _axes.PREDICTORS,
+}
 _ENCODING = flags.DEFINE_string(
     'encoding', 'costs', 'Supplementary encoding of architectures, for methods '
-    'that take one.', flag_values=_FLAGS)
+    f'that take one: {", ".join(_axes.ENCODINGS)}.', flag_values=_FLAGS)
 _DEVICE_REPRESENTATION = flags.DEFINE_string(
-    'device_representation', 'operation', 'Where the hardware embedding '
-    'enters, for methods that learn one.', flag_values=_FLAGS)
+    'device_representation', 'operation', 'What describes a device, for '
+    'methods that learn it: a row entering at the operation or the head, '
+    'latency_vector (its latencies at the reference architectures, measured '
+    'on top) or both (row and latencies).', flag_values=_FLAGS)
+_PREDICTOR = flags.DEFINE_string(
+    'predictor', 'layer_ensemble', 'Network of nasflat: '
+    f'{", ".join(_axes.PREDICTORS)}.', flag_values=_FLAGS)
+_WARM_START = flags.DEFINE_boolean(
+    'warm_start', True, 'Whether nasflat fine-tunes from the embedding of the '
+    'source device that orders the measurements best.', flag_values=_FLAGS)
 _ADAPTATION = flags.DEFINE_string(
     'adaptation', 'both', 'How nasflat adapts to a target: fine_tune, head (in '
     'closed form) or both (their mean).', flag_values=_FLAGS)
-_CHOICES = {
-    'adaptation': ('both', 'fine_tune', 'head'),
-    'encoding': ('costs', 'none'),
-    'device_representation': ('operation', 'head'),
-}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -92,6 +108,8 @@ def _evaluate() -> None:
       'encoding': _choice('encoding', _ENCODING.value),
       'device_representation': _choice(
           'device_representation', _DEVICE_REPRESENTATION.value),
+      'predictor': _choice('predictor', _PREDICTOR.value),
+      'warm_start': _WARM_START.value,
   }
   # Deferred: they import JAX, which --help and wrong flags need not wait for.
   import jax
@@ -133,7 +151,7 @@ def _evaluate() -> None:
       settings={
           'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
           'sampler': sampler_name, 'pool_size': _POOL_SIZE.value,
-          'num_source': _NUM_SOURCE.value, **options,
+          'num_source': _NUM_SOURCE.value, **options, **_own_splits(tasks),
       },
   )
   store = trials.Store(out, meta, resume=_RESUME.value)
@@ -148,6 +166,19 @@ def _evaluate() -> None:
       progress=lambda task, name: _main.Progress(f'{task} {name}'),
   )
   trials.print_summary(trials.summarize(rows))
+
+
+def _own_splits(tasks: Sequence[types.Partition]) -> dict[str, object]:
+  """Splits of files, which their names say nothing of."""
+  from nasflat_jax import partitions
+  known = {*partitions.ALL, *partitions.OFA, *partitions.ONEPROXY}
+  own = {
+      task.name: {'source': task.source, 'target': task.target}
+      for task in tasks
+      if task not in known
+  }
+  # As JSON gives them back, for the comparison when a run goes on.
+  return {'partitions': json.loads(json.dumps(own))} if own else {}
 
 
 def _check_out(value: str | None) -> pathlib.Path:

@@ -19,6 +19,7 @@ from typing import Any, TYPE_CHECKING
 
 from absl import flags
 
+from nasflat_jax.cli import _axes
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ _ENCODING = flags.DEFINE_enum(
 _DEVICE_REPRESENTATION = flags.DEFINE_enum(
     'device_representation', 'operation', ['operation', 'head'],
     'Where the hardware embedding enters.', flag_values=_FLAGS)
-_LAYER = flags.DEFINE_enum(
-    'layer', 'layer_ensemble',
-    ['dense_graph_flow', 'graph_attention', 'layer_ensemble'],
-    'Graph layer.', flag_values=_FLAGS)
+_PREDICTOR = flags.DEFINE_enum(
+    'predictor', 'layer_ensemble', list(_axes.LAYERS),
+    "Graph layer of NASFLAT's network.", flag_values=_FLAGS)
 _ADAPT_STEPS = flags.DEFINE_integer(
     'adapt_steps', 100, 'Fine-tuning steps on a new device.', lower_bound=1,
     flag_values=_FLAGS)
@@ -125,7 +125,7 @@ def _pretrain() -> None:
 
   keywords: dict[str, Any] = {
       'num_devices': len(table.devices) + 1,
-      'layer': _LAYER.value,
+      'layer': _PREDICTOR.value,
       'hardware_embedding': _DEVICE_REPRESENTATION.value,
   }
   bar = _main.Progress('Pretraining, steps')
@@ -156,7 +156,7 @@ def _pretrain() -> None:
       table.values[:, rows],
       predictor=predictors.nasflat(
           space.spec,
-          **{**keywords, 'layer': getattr(predictors, _LAYER.value)},
+          **{**keywords, 'layer': getattr(predictors, _PREDICTOR.value)},
       ),
       encoding=_ENCODING.value,
       num_steps=_NUM_STEPS.value,

@@ -1,9 +1,11 @@
 """Latency tables: where they come from and how they are held.
 
 `load_latency(space)` gives the joined table of a study, `load(name)` one
-table. `prepare` downloads, verifies and converts; `nasflat-data` runs it.
+table, `load_zero_cost(space)` the zero-cost proxies of a space. `prepare`
+downloads, verifies and converts; `nasflat-data` runs it.
 """
 
+from nasflat_jax.data._atomic import replacing
 from nasflat_jax.data._devices import NEAR_DUPLICATES
 from nasflat_jax.data._devices import SYNTHETIC
 from nasflat_jax.data._download import BASE_URL
@@ -19,21 +21,28 @@ from nasflat_jax.data._resolve import data_dir
 from nasflat_jax.data._resolve import join
 from nasflat_jax.data._resolve import load
 from nasflat_jax.data._resolve import load_latency
+from nasflat_jax.data._resolve import load_zero_cost
+from nasflat_jax.data._zero_cost import PROXIES
+from nasflat_jax.data._zero_cost import ZeroCostTable
 
 __all__ = [
     'BASE_URL',
     'LatencyTable',
     'NEAR_DUPLICATES',
+    'PROXIES',
     'SYNTHETIC',
     'Source',
     'UpstreamFile',
+    'ZeroCostTable',
     'data_dir',
     'fetch',
     'fingerprint',
     'join',
     'load',
     'load_latency',
+    'load_zero_cost',
     'prepare',
+    'replacing',
     'select_sources',
     'sources',
 ]

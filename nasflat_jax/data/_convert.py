@@ -1,4 +1,4 @@
-"""Converters: upstream's files to one `LatencyTable` per source and space.
+"""Converters: upstream's files to one table per source and space.
 
 Every file is verified before it is read. NAS-Bench-201 genotypes are in the
 library's convention: edges 0-1, 0-2, 1-2, 0-3, 1-3, 2-3; operations none,
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from nasflat_jax import spaces
+from nasflat_jax.data import _convert_zero_cost
 from nasflat_jax.data import _devices
 from nasflat_jax.data import _manifest
 from nasflat_jax.data import _unpickle
 from nasflat_jax.data._latency_table import LatencyTable
+from nasflat_jax.data._zero_cost import ZeroCostTable
 
 # Raise it when a converter's output changes: old tables are then remade.
 VERSION = 2
@@ -40,7 +42,9 @@ _CSV_EDGES = (0, 1, 3, 2, 4, 5)
 _CELL = '|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|'
 
 
-def convert(source: _manifest.Source, mirror: pathlib.Path) -> LatencyTable:
+def convert(
+    source: _manifest.Source, mirror: pathlib.Path
+) -> LatencyTable | ZeroCostTable:
   """The table of one source, from verified files of a mirror.
 
   Args:
@@ -174,7 +178,8 @@ def _hwnasbench_nasbench201(
 
 
 _CONVERTERS: dict[
-    str, Callable[[_manifest.Source, pathlib.Path], LatencyTable]
+    str,
+    Callable[[_manifest.Source, pathlib.Path], LatencyTable | ZeroCostTable],
 ] = {
     'help_nasbench201': _help_nasbench201,
     'help_fbnet': _help_fbnet,
@@ -182,6 +187,8 @@ _CONVERTERS: dict[
     'eagle_nasbench201': _eagle_nasbench201,
     'oneproxy_nasbench201': _oneproxy_nasbench201,
     'hwnasbench_nasbench201': _hwnasbench_nasbench201,
+    'zccombine_nasbench201': _convert_zero_cost.zccombine_nasbench201,
+    'nasflat_fbnet': _convert_zero_cost.nasflat_fbnet,
 }
 
 

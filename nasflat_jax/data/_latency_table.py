@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 
 from nasflat_jax.data import _atomic
+from nasflat_jax.data._zero_cost import ZeroCostTable
 from nasflat_jax.types import Device
 
 _NO_BATCH_SIZE = -1  # stands for None in the npz
@@ -222,7 +223,7 @@ class LatencyTable:
       ) from None
 
 
-def fingerprint(table: LatencyTable) -> str:
+def fingerprint(table: LatencyTable | ZeroCostTable) -> str:
   """SHA-256 (hex) of the genotypes and values, for the provenance of results.
 
   Names and metadata do not count; every NaN counts as the same NaN.

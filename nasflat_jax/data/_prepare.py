@@ -14,6 +14,7 @@ from nasflat_jax.data import _manifest
 from nasflat_jax.data import _resolve
 from nasflat_jax.data._latency_table import fingerprint
 from nasflat_jax.data._latency_table import LatencyTable
+from nasflat_jax.data._zero_cost import ZeroCostTable
 
 
 def prepare(
@@ -91,16 +92,21 @@ def _download_all(
 
 
 def _provenance(
-    source: _manifest.Source, path: pathlib.Path, table: LatencyTable
+    source: _manifest.Source,
+    path: pathlib.Path,
+    table: LatencyTable | ZeroCostTable,
 ) -> dict[str, object]:
+  if isinstance(table, LatencyTable):
+    rows = {'num_devices': len(table.devices), 'devices': table.device_names}
+  else:
+    rows = {'proxies': table.proxies}
   return {
       'table': source.name,
       'sha256': _sha256(path),
       'fingerprint': fingerprint(table),
       'converter_version': _convert.VERSION,
-      'num_devices': len(table.devices),
       'num_architectures': table.num_architectures,
-      'devices': list(table.device_names),
+      **rows,
       'repository': f'{source.owner}/{source.repository}',
       'commit': source.commit,
       'licence': source.licence,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from nasflat_jax import spaces
 from nasflat_jax.data import _convert
 from nasflat_jax.data import _manifest
 from nasflat_jax.data._latency_table import LatencyTable
+from nasflat_jax.data._zero_cost import ZeroCostTable
+
+_Table = TypeVar('_Table', LatencyTable, ZeroCostTable)
 
 DATA_VARIABLE = 'NASFLAT_DATA'
 MIRROR_VARIABLE = 'NASFLAT_MIRROR'
@@ -22,6 +26,10 @@ _STUDY = {
     'nasbench201': ('help_nasbench201', 'eagle_nasbench201'),
     'fbnet': ('help_fbnet',),
     'ofa': ('help_ofa',),
+}
+_ZERO_COST = {
+    'nasbench201': 'zccombine_nasbench201',
+    'fbnet': 'nasflat_fbnet',
 }
 
 
@@ -59,19 +67,49 @@ def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
   name = os.fspath(name_or_path)
   if name.endswith('.npz'):
     return LatencyTable.load(name)
-  if name not in _manifest.sources():
+  known = [n for n in _manifest.sources() if n not in _ZERO_COST.values()]
+  if name not in known:
     raise ValueError(
-        f'unknown table {name!r}; known: {", ".join(_manifest.sources())}, '
+        f'unknown table {name!r}; known: {", ".join(known)}, '
         'or the path of an .npz file'
     )
+  return _find(name, LatencyTable)
+
+
+def load_zero_cost(space: str) -> ZeroCostTable:
+  """The zero-cost proxies of a space, found as `load` finds latencies.
+
+  `nasbench201`: CIFAR-10, the 9,445 cells without unreachable operations.
+  `fbnet`: CIFAR-100, the 5,000 networks of HELP.
+
+  Args:
+    space: `nasbench201` or `fbnet`.
+
+  Raises:
+    ValueError: if there is no table of that space.
+    FileNotFoundError: if there is no data; names the command that gets it.
+  """
+  if space not in _ZERO_COST:
+    raise ValueError(
+        f'no zero-cost proxies for the space {space!r}; '
+        f'known: {", ".join(_ZERO_COST)}'
+    )
+  return _find(_ZERO_COST[space], ZeroCostTable)
+
+
+def _find(name: str, kind: type[_Table]) -> _Table:
+  """A table from the data folder, else converted from the mirror."""
   path = table_path(name, data_dir())
   if path.is_file():
-    table = LatencyTable.load(path)
+    table = kind.load(path)
     _check_genes(table, path, name)
     return table
   mirror = os.environ.get(MIRROR_VARIABLE)
   if mirror:
-    return _converted(name, mirror)
+    converted = _converted(name, mirror)
+    if not isinstance(converted, kind):
+      raise TypeError(f'{name} converts to a {type(converted).__name__}')
+    return converted
   raise FileNotFoundError(
       f'no table {path}: run nasflat-data --source={name}, or set '
       f'${DATA_VARIABLE} to a folder that has it'
@@ -131,7 +169,9 @@ def join(first: LatencyTable, second: LatencyTable) -> LatencyTable:
   )
 
 
-def _check_genes(table: LatencyTable, path: pathlib.Path, name: str) -> None:
+def _check_genes(
+    table: LatencyTable | ZeroCostTable, path: pathlib.Path, name: str
+) -> None:
   """An older converter wrote another genotype; using it would be nonsense."""
   wanted = spaces.get(table.space).spec.num_genes
   if table.genotype.shape[1] != wanted:
@@ -143,7 +183,7 @@ def _check_genes(table: LatencyTable, path: pathlib.Path, name: str) -> None:
 
 
 @functools.cache
-def _converted(name: str, mirror: str) -> LatencyTable:
+def _converted(name: str, mirror: str) -> LatencyTable | ZeroCostTable:
   """Converts in memory, once per process."""
   folder = _manifest.check_mirror(pathlib.Path(mirror).expanduser())
   return _convert.convert(_manifest.sources()[name], folder)

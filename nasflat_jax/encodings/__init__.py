@@ -1,4 +1,8 @@
-"""Encodings: fixed vectors of architectures, `[B, G] -> [B, F]`."""
+"""Encodings: fixed vectors of architectures, `[B, G] -> [B, F]`.
+
+Every public name is the factory of one. `encodings.training` makes the weights
+of the learned ones.
+"""
 
 from nasflat_jax.encodings._blocks import live_costs
 from nasflat_jax.encodings._blocks import live_op_counts
@@ -8,8 +12,15 @@ from nasflat_jax.encodings._blocks import roofline
 from nasflat_jax.encodings._blocks import total_costs
 from nasflat_jax.encodings._costs import costs
 from nasflat_jax.encodings._costs import none
+from nasflat_jax.encodings._learned import arch2vec
+from nasflat_jax.encodings._learned import cate
+from nasflat_jax.encodings._learned import caz
+from nasflat_jax.encodings._zero_cost import zcp
 
 __all__ = [
+    'arch2vec',
+    'cate',
+    'caz',
     'costs',
     'live_costs',
     'live_op_counts',
@@ -18,4 +29,5 @@ __all__ = [
     'op_counts',
     'roofline',
     'total_costs',
+    'zcp',
 ]

@@ -11,11 +11,14 @@ import optax
 from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import transfer
+from nasflat_jax import types
 from nasflat_jax.methods import _base
 
-_REPRESENTATIONS = ('operation', 'head')
+_REPRESENTATIONS = ('operation', 'head', 'latency_vector', 'both')
+_READING = ('latency_vector', 'both')
 _ADAPTATIONS = ('fine_tune', 'head', 'both')
 _LAYERS = ('dense_graph_flow', 'graph_attention', 'layer_ensemble')
+_PREDICTORS = (*_LAYERS, 'gcn', 'encoding_mlp')
 
 
 def nasflat(
@@ -23,7 +26,8 @@ def nasflat(
     encoding: str = 'costs',
     device_representation: str = 'operation',
     adaptation: str = 'both',
-    layer: str = 'layer_ensemble',
+    predictor: str = 'layer_ensemble',
+    warm_start: bool = True,
     pretrain_steps: int = 800,
     learning_rate: float = 1e-3,
     adapt_steps: int = 100,
@@ -37,10 +41,17 @@ def nasflat(
 
   Args:
     encoding: supplementary encoding, a public name of `encodings`.
-    device_representation: `operation` or `head`: where the hardware embedding
-      enters the network.
+    device_representation: what describes a device and where it enters the
+      network (see `predictors.nasflat`): `operation` or `head`, a learned row;
+      `latency_vector`, its latencies at `Problem.reference_ids`, as in HELP,
+      https://arxiv.org/abs/2106.08630; `both`, row and latencies. The latter
+      two measure the references on the target, too.
     adaptation: `fine_tune`, `head` (closed form) or `both` (their mean).
-    layer: `dense_graph_flow`, `graph_attention` or `layer_ensemble`.
+    predictor: the network: `dense_graph_flow`, `graph_attention` or
+      `layer_ensemble`, NASFLAT's with that layer; or `gcn` or `encoding_mlp`,
+      which have a learned row at their head for `operation` and `head` alike.
+    warm_start: fine-tuning starts from the embedding of the source that orders
+      the support best, else from a random one; a `latency_vector` has none.
     pretrain_steps: optimiser steps of 240 (architecture, device) rows.
     learning_rate: of pretraining, decayed by a cosine.
     adapt_steps: fine-tuning steps.
@@ -50,28 +61,47 @@ def nasflat(
     The method.
 
   Raises:
-    ValueError: an unknown name; the message lists the choices.
+    ValueError: an unknown name; the message lists the choices. Or a network
+      that cannot read latencies is to.
   """
   _check('encoding', encoding, encodings.__all__)
   _check('device_representation', device_representation, _REPRESENTATIONS)
   _check('adaptation', adaptation, _ADAPTATIONS)
-  _check('layer', layer, _LAYERS)
+  _check('predictor', predictor, _PREDICTORS)
+  reads = device_representation in _READING
+  if reads and predictor not in _LAYERS:
+    raise ValueError(
+        f'device_representation: {device_representation!r} needs one of'
+        f' {", ".join(_LAYERS)} for predictor, got {predictor!r}'
+    )
   parts = ('fine_tune', 'head') if adaptation == 'both' else (adaptation,)
+
+  def network(spec: types.SpaceSpec, num_devices: int) -> types.Predictor:
+    if predictor not in _LAYERS:
+      return getattr(predictors, predictor)(spec, num_devices=num_devices)
+    return predictors.nasflat(
+        spec,
+        num_devices=num_devices,
+        layer=getattr(predictors, predictor),
+        hardware_embedding=device_representation,  # type: ignore[arg-type]
+    )
 
   def prepare(
       key: chex.PRNGKey, problem: _base.Problem
   ) -> transfer.Pretrained:
-    num_sources = len(problem.source_names)
+    ids = problem.reference_ids
+    if reads and not len(ids):
+      raise ValueError(
+          f'device_representation: {device_representation!r} needs reference'
+          ' architectures that are measured on all devices; there are none'
+      )
     return transfer.pretrain_network(
         key,
         problem.space,
         *problem.source_rows,
-        predictor=predictors.nasflat(
-            problem.space.spec,
-            num_devices=num_sources + 1,
-            layer=getattr(predictors, layer),
-            hardware_embedding=device_representation,  # type: ignore[arg-type]
-        ),
+        predictor=network(problem.space.spec, len(problem.source_names) + 1),
+        reference_ms=problem.source_latency_ms[:, ids] if reads else None,
+        warm_start=warm_start and device_representation != 'latency_vector',
         encoding=encoding,
         num_steps=pretrain_steps,
         schedule=optax.cosine_decay_schedule(
@@ -89,11 +119,16 @@ def nasflat(
       support: _base.Support,
   ) -> _base.Scores:
     adapted = transfer.adapt_devices(
-        keys, state, problem.genotype[support.ids], support.latency_ms
+        keys,
+        state,
+        problem.genotype[support.ids],
+        support.latency_ms,
+        support.reference_ms if reads else None,
     )
     return _base.Scores(scores=adapted.predict(problem.genotype), is_ms=True)
 
-  return _base.Method(prepare, predict, _base.source_rows_budget)
+  budget = _base.reference_budget if reads else _base.source_rows_budget
+  return _base.Method(prepare, predict, budget, reads_references=reads)
 
 
 def _check(keyword: str, value: str, choices: Sequence[str]) -> None:

@@ -2,8 +2,18 @@
 
 `ALL` are the twelve published splits. `OFA` is on a space of its own;
 `ONEPROXY` is on NAS-Bench-201 with other devices and many of the same.
+`bisection` makes splits from a table; `load_suite` and `save_suite` keep them.
 """
 
+from nasflat_jax.partitions._bisection import bisect
+from nasflat_jax.partitions._bisection import bisection
+from nasflat_jax.partitions._bisection import Diagnostics
+from nasflat_jax.partitions._bisection import OBJECTIVES
+from nasflat_jax.partitions._bisection import trim
+from nasflat_jax.partitions._correlation import correlation_matrix
+from nasflat_jax.partitions._correlation import cross_correlation
+from nasflat_jax.partitions._correlation import CrossCorrelation
+from nasflat_jax.partitions._correlation import random_split
 from nasflat_jax.partitions._further import OFA
 from nasflat_jax.partitions._further import ONEPROXY
 from nasflat_jax.partitions._lookup import get
@@ -23,9 +33,13 @@ from nasflat_jax.partitions._published import N4
 from nasflat_jax.partitions._published import NA
 from nasflat_jax.partitions._published import ND
 from nasflat_jax.partitions._references import references
+from nasflat_jax.partitions._suite import load_suite
+from nasflat_jax.partitions._suite import save_suite
 
 __all__ = (
     'ALL',
+    'CrossCorrelation',
+    'Diagnostics',
     'F1',
     'F2',
     'F3',
@@ -38,10 +52,19 @@ __all__ = (
     'N4',
     'NA',
     'ND',
+    'OBJECTIVES',
     'OFA',
     'ONEPROXY',
+    'bisect',
+    'bisection',
+    'correlation_matrix',
+    'cross_correlation',
     'get',
+    'load_suite',
     'non_target_devices',
     'parse',
+    'random_split',
     'references',
+    'save_suite',
+    'trim',
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nasflat_jax.partitions import _further
 from nasflat_jax.partitions import _published
+from nasflat_jax.partitions import _suite
 from nasflat_jax.types import Partition
 
 # Names that stand for several splits.
@@ -42,10 +43,13 @@ def parse(names: str) -> tuple[Partition, ...]:
   """The splits of a comma-separated list of splits and groups.
 
   Groups are `all`, the published twelve; `ofa`, Once-for-All on four GPUs; and
-  `oneproxy`, OneProxy's three sets of devices.
+  `oneproxy`, OneProxy's three sets of devices. What ends in `.json` is the path
+  of a file with splits of one's own, see `load_suite`.
 
   Raises:
-    ValueError: a name is unknown or repeated, or there is none.
+    ValueError: a name is unknown or repeated, or there is none; or a file is
+      not one of splits, or takes a name of this package.
+    FileNotFoundError: there is no such file.
 
   Example:
     >>> [partition.name for partition in parse('ND, F1')]
@@ -58,10 +62,25 @@ def parse(names: str) -> tuple[Partition, ...]:
     raise ValueError('no task named; give names such as ND,F1, or all')
   chosen: list[Partition] = []
   for name in split:
-    chosen += _GROUPS[name] if name in _GROUPS else (get(name),)
-  if len(set(chosen)) < len(chosen):
+    if name.endswith('.json'):
+      chosen += _own(name)
+    else:
+      chosen += _GROUPS[name] if name in _GROUPS else (get(name),)
+  if len({partition.name for partition in chosen}) < len(chosen):
     raise ValueError(f'a task is named twice in {names!r}')
   return tuple(chosen)
+
+
+def _own(path: str) -> tuple[Partition, ...]:
+  """A file's splits; rows of results know a split by its name alone."""
+  partitions = _suite.load_suite(path)
+  for index, partition in enumerate(partitions):
+    if partition.name in _BY_NAME or partition.name in _GROUPS:
+      raise ValueError(
+          f'{path}: partitions[{index}].name: {partition.name!r} is a task of '
+          'this package; choose another'
+      )
+  return partitions
 
 
 def non_target_devices(space: str) -> tuple[str, ...]:

@@ -1,10 +1,17 @@
 """Latency predictors as pairs of pure functions."""
 
+from nasflat_jax.predictors._adaproxy import fit_adaproxy
+from nasflat_jax.predictors._adaproxy import fit_proxy
 from nasflat_jax.predictors._bayesian import BayesianPosterior
 from nasflat_jax.predictors._bayesian import BayesianPrior
 from nasflat_jax.predictors._bayesian import fit_bayesian
 from nasflat_jax.predictors._bayesian import predict_bayesian
 from nasflat_jax.predictors._bayesian import propose
+from nasflat_jax.predictors._encoding_mlp import encoding_mlp
+from nasflat_jax.predictors._gcn import gcn
+from nasflat_jax.predictors._help import help
+from nasflat_jax.predictors._help import modulate
+from nasflat_jax.predictors._help import MODULATION_SIZE
 from nasflat_jax.predictors._layers import dense_graph_flow
 from nasflat_jax.predictors._layers import graph_attention
 from nasflat_jax.predictors._layers import layer_ensemble
@@ -14,6 +21,7 @@ from nasflat_jax.predictors._linear import LinearModel
 from nasflat_jax.predictors._linear import one_hot
 from nasflat_jax.predictors._linear import op_counts
 from nasflat_jax.predictors._linear import predict as predict_linear
+from nasflat_jax.predictors._multi_predict import multi_predict
 from nasflat_jax.predictors._nasflat import copy_device
 from nasflat_jax.predictors._nasflat import nasflat
 from nasflat_jax.predictors._nasflat import num_parameters
@@ -23,13 +31,21 @@ __all__ = [
     'BayesianPosterior',
     'BayesianPrior',
     'LinearModel',
+    'MODULATION_SIZE',
     'copy_device',
     'dense_graph_flow',
+    'encoding_mlp',
+    'fit_adaproxy',
     'fit_bayesian',
     'fit_non_negative',
+    'fit_proxy',
     'fit_ridge',
+    'gcn',
     'graph_attention',
+    'help',
     'layer_ensemble',
+    'modulate',
+    'multi_predict',
     'nasflat',
     'num_parameters',
     'one_hot',

@@ -30,7 +30,8 @@ _SUPPLEMENTARY_DIM = 48
 _HEAD = 200
 _DROPOUT = 0.1
 
-HardwareEmbedding = Literal['operation', 'head']
+HardwareEmbedding = Literal['operation', 'head', 'latency_vector', 'both']
+_HARDWARE_EMBEDDINGS = ('operation', 'head', 'latency_vector', 'both')
 
 
 class _Mlp(nn.Module):
@@ -101,16 +102,12 @@ class _Network(nn.Module):
       self,
       architecture: types.Architectures,  # one, without the batch axis
       device_index: jax.Array,  # []
+      reference: jax.Array,  # [R]
       deterministic: bool,
   ) -> jax.Array:  # []
-    chex.assert_rank([architecture.ops, device_index], [2, 0])
-    per_operation = self.hardware_embedding == 'operation'
-    table = self.param(
-        'device_embedding',
-        nn.initializers.normal(1.0),
-        (self.num_devices, _DEVICE_DIM),
-    )
-    device = jnp.asarray(table)[device_index]
+    chex.assert_rank([architecture.ops, device_index, reference], [2, 0, 1])
+    per_operation = self.hardware_embedding != 'head'
+    device = self._device(device_index, reference)
     pooled = [
         self._cell(architecture, c, device if per_operation else None)
         for c in range(self.spec.num_cells)
@@ -131,6 +128,29 @@ class _Network(nn.Module):
         summary, deterministic
     )
     return _layers.Linear(1, name='score')(hidden)[0]
+
+  def _device(
+      self, index: jax.Array, reference: jax.Array
+  ) -> jax.Array:  # [_DEVICE_DIM]
+    """The device: a learned row, what its latencies say, or their sum."""
+    parts = []
+    if self.hardware_embedding != 'latency_vector':
+      table = self.param(
+          'device_embedding',
+          nn.initializers.normal(1.0),
+          (self.num_devices, _DEVICE_DIM),
+      )
+      parts.append(jnp.asarray(table)[index])
+    if self.hardware_embedding in ('latency_vector', 'both'):
+      if not reference.shape[0]:
+        raise ValueError(
+            f'hardware_embedding {self.hardware_embedding!r} needs latencies'
+            ' of reference architectures in Devices.reference'
+        )
+      parts.append(
+          _layers.Linear(_DEVICE_DIM, name='latency_vector')(reference)
+      )
+    return sum(parts[1:], parts[0])
 
   def _cell(
       self,
@@ -223,46 +243,48 @@ def nasflat(
       target.
     layer: `dense_graph_flow`, `graph_attention` or `layer_ensemble`.
     message_passing: `graphs.dense_passing` or `graphs.jraph_passing`.
-    hardware_embedding: where the device enters: at every operation or at the
-      head.
+    hardware_embedding: what describes the device and where it enters:
+      `operation`, a learned row at every operation; `head`, a learned row at
+      the head; `latency_vector`, no row, but a linear map of the latencies
+      `Devices.reference` (as HELP describes a device,
+      https://arxiv.org/abs/2106.08630), at every operation; `both`, the sum
+      of a learned row and that map, at every operation.
 
   Returns:
     `Predictor`: `init(key, architectures, devices) -> params` and
     `apply(params, architectures, devices, *, key=None) -> scores [B]`.
   """
-  if hardware_embedding not in ('operation', 'head'):
+  if hardware_embedding not in _HARDWARE_EMBEDDINGS:
     raise ValueError(
-        "hardware_embedding must be 'operation' or 'head', got"
-        f' {hardware_embedding!r}'
+        'hardware_embedding must be one of'
+        f' {", ".join(_HARDWARE_EMBEDDINGS)}, got {hardware_embedding!r}'
     )
   network = _Network(
       spec, num_devices, layer, message_passing(spec), hardware_embedding
   )
 
   def init(key, architectures, devices) -> chex.ArrayTree:
-    first = jax.tree.map(lambda x: x[0], architectures)
-    return network.init(key, first, devices.index[0], True)['params']
+    first, device = jax.tree.map(lambda x: x[0], (architectures, devices))
+    inputs = first, device.index, device.reference
+    return network.init(key, *inputs, True)['params']
 
   def apply(params: Any, architectures, devices, *, key=None) -> jax.Array:
     chex.assert_rank([architectures.genotype, devices.index], [2, 1])
+    rows = architectures, devices.index, devices.reference
     if key is None:
 
-      def score(architecture, device) -> Any:
-        return network.apply({'params': params}, architecture, device, True)
+      def score(*row) -> Any:
+        return network.apply({'params': params}, *row, True)
 
-      return jax.vmap(score)(architectures, devices.index)
+      return jax.vmap(score)(*rows)
 
-    def noisy(architecture, device, dropout_key) -> Any:
+    def noisy(dropout_key, *row) -> Any:
       return network.apply(
-          {'params': params},
-          architecture,
-          device,
-          False,
-          rngs={'dropout': dropout_key},
+          {'params': params}, *row, False, rngs={'dropout': dropout_key}
       )
 
     keys = jax.random.split(key, devices.index.shape[0])
-    return jax.vmap(noisy)(architectures, devices.index, keys)
+    return jax.vmap(noisy)(keys, *rows)
 
   return types.Predictor(init, apply)
 

@@ -21,9 +21,12 @@ def inputs(
     num_devices: int,
     encode: Callable[[chex.Array], jax.Array] | None,
     seed: int,
+    num_references: int = 0,
 ) -> tuple[types.Architectures, types.Devices]:
   """Random architectures on random devices."""
-  arch_key, device_key = jax.random.split(jax.random.key(seed))
+  arch_key, device_key, reference_key = jax.random.split(
+      jax.random.key(seed), 3
+  )
   genotype = space.random(arch_key, _ROWS)
   architectures = space.decode(genotype)
   if encode is not None:
@@ -32,7 +35,8 @@ def inputs(
     )
   index = jax.random.randint(device_key, (_ROWS,), 0, num_devices)
   return architectures, types.Devices(
-      index=index, reference=jnp.zeros((_ROWS, 0))
+      index=index,
+      reference=jax.random.normal(reference_key, (_ROWS, num_references)),
   )
 
 
@@ -42,6 +46,7 @@ def check_predictor(
     *,
     num_devices: int,
     encode: Callable[[chex.Array], jax.Array] | None = None,
+    num_references: int = 0,
     name: str = 'predictor',
 ) -> None:
   """Checks an `(init, apply)` pair as training and scoring use it.
@@ -55,6 +60,8 @@ def check_predictor(
     space: the search space.
     num_devices: rows of the predictor's hardware embedding table.
     encode: supplementary encoding, or None.
+    num_references: latencies of reference architectures that the predictor
+      reads of a device.
     name: the component's name in messages.
 
   Raises:
@@ -62,7 +69,8 @@ def check_predictor(
   """
   contract = _require.Contract(name)
   first, second = (
-      inputs(space, num_devices, encode, seed) for seed in range(2)
+      inputs(space, num_devices, encode, seed, num_references)
+      for seed in range(2)
   )
   init = contract.one_trace(predictor.init, 'init')
   params = init(jax.random.key(0), *first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import chex
 import jax
@@ -15,10 +16,15 @@ from nasflat_jax.testing import _require
 
 
 def _batch(
-    space: types.SearchSpace, num_devices: int, seed: int
+    space: types.SearchSpace,
+    num_devices: int,
+    seed: int,
+    num_references: int = 0,
 ) -> types.Batch:
   """Random rows with random labels, the last one padding."""
-  architectures, devices = _predictor.inputs(space, num_devices, None, seed)
+  architectures, devices = _predictor.inputs(
+      space, num_devices, None, seed, num_references
+  )
   rows = devices.index.shape[0]
   return types.Batch(
       architectures=architectures,
@@ -28,7 +34,12 @@ def _batch(
   )
 
 
-def _with_other_padding(batch: types.Batch) -> types.Batch:
+def _with_other_padding(batch: Any) -> Any:
+  if isinstance(batch, types.Episode):
+    return types.Episode(
+        support=_with_other_padding(batch.support),
+        query=_with_other_padding(batch.query),
+    )
   label = jnp.where(batch.where, batch.label, batch.label + 50.0)
   return dataclasses.replace(batch, label=label)
 
@@ -38,6 +49,8 @@ def check_transfer(
     space: types.SearchSpace,
     *,
     num_sources: int,
+    episodic: bool = False,
+    num_references: int = 0,
     name: str = 'transfer',
 ) -> None:
   """Checks `(init, step, adapt)` as `pretrain` and `adapt_devices` use it.
@@ -51,13 +64,25 @@ def check_transfer(
     space: the search space.
     num_sources: source devices, rows `0..num_sources-1`; the target is the
       row after them.
+    episodic: whether `init` and `step` take stacked `Episode`s, else a `Batch`.
+    num_references: width of `Devices.reference`.
     name: the component's name in messages.
 
   Raises:
     AssertionError: the algorithm breaks its contract.
   """
   contract = _require.Contract(name)
-  source, other = (_batch(space, num_sources, seed) for seed in range(2))
+  batches = [
+      _batch(space, num_sources, seed, num_references) for seed in range(4)
+  ]
+  support, target = batches[:2]
+  source: Any = support
+  other: Any = target
+  if episodic:
+    a, b, c, d = (types.Episode(support=x, query=y) for x, y in (
+        batches[:2], batches[2:], batches[1:3], batches[::-2]
+    ))
+    source, other = _require.stack(a, b), _require.stack(c, d)
   init = contract.one_trace(algorithm.init, 'init')
   state = init(jax.random.key(0), source)
   contract.require(
@@ -82,7 +107,7 @@ def check_transfer(
   )
   later, info = step(key, after, other)
   _check_step(contract, after, later, info)
-  _check_adapt(contract, algorithm, later.meta_params, source, other)
+  _check_adapt(contract, algorithm, later.meta_params, support, target)
 
 
 def _check_step(

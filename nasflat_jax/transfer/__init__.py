@@ -17,9 +17,26 @@ from nasflat_jax.transfer._device_model import distinct_sources
 from nasflat_jax.transfer._device_model import leave_one_out
 from nasflat_jax.transfer._device_model import METHODS
 from nasflat_jax.transfer._device_model import network_sources
+from nasflat_jax.transfer._episodes import draw_episodes
+from nasflat_jax.transfer._episodes import embed_reference
+from nasflat_jax.transfer._episodes import episode_data
+from nasflat_jax.transfer._episodes import EpisodeData
+from nasflat_jax.transfer._episodes import meta_train
+from nasflat_jax.transfer._episodes import scale_latency
+from nasflat_jax.transfer._episodes import trimmed
 from nasflat_jax.transfer._fine_tune import fine_tune
 from nasflat_jax.transfer._fine_tune import nearest_source
 from nasflat_jax.transfer._fine_tune import ranking_and_regression
+from nasflat_jax.transfer._help import divergence
+from nasflat_jax.transfer._help import help
+from nasflat_jax.transfer._help import HelpParams
+from nasflat_jax.transfer._help import init_modulator
+from nasflat_jax.transfer._help import Modulation
+from nasflat_jax.transfer._help import modulation
+from nasflat_jax.transfer._maml import descend
+from nasflat_jax.transfer._maml import maml
+from nasflat_jax.transfer._maml import MetaParams
+from nasflat_jax.transfer._maml import reptile
 from nasflat_jax.transfer._pretrain import pretrain
 from nasflat_jax.transfer._pretrain import source_batch
 from nasflat_jax.transfer._pretrain import source_data
@@ -36,22 +53,39 @@ __all__ = (
     'fit_sources',
     'AdaptedDevices',
     'DeviceModel',
+    'EpisodeData',
+    'HelpParams',
     'METHODS',
+    'MetaParams',
+    'Modulation',
     'Pretrained',
     'SourceData',
     'adapt_device',
     'adapt_devices',
     'choose_support',
     'decoder',
+    'descend',
     'distinct_sources',
+    'divergence',
+    'draw_episodes',
+    'embed_reference',
+    'episode_data',
     'fine_tune',
+    'help',
+    'init_modulator',
     'leave_one_out',
+    'maml',
+    'meta_train',
+    'modulation',
     'nearest_source',
     'network_sources',
     'pretrain',
     'pretrain_network',
     'ranking_and_regression',
+    'reptile',
+    'scale_latency',
     'source_batch',
     'source_data',
     'standardise_log',
+    'trimmed',
 )

@@ -24,6 +24,7 @@ from nasflat_jax import encodings
 from nasflat_jax import metrics
 from nasflat_jax import predictors
 from nasflat_jax import types
+from nasflat_jax.transfer import _chunks
 from nasflat_jax.transfer import _fine_tune
 from nasflat_jax.transfer import _pretrain
 
@@ -71,6 +72,10 @@ class Pretrained:
     parts: which estimates enter: `fine_tune`, `head`, or both.
     head_sources: source devices whose predictions the head reads; empty takes
       all. Many sources are near copies of each other (`distinct_sources`).
+    warm_start: fine-tuning starts from the embedding of the source that orders
+      the support best, else from the target's own row.
+    source_reference: `[S, R]` normalised latencies of the sources at the
+      reference architectures, for a predictor that reads them; None is R = 0.
   """
 
   space: types.SearchSpace
@@ -82,6 +87,8 @@ class Pretrained:
   learning_rate: float = 2e-3
   parts: tuple[str, ...] = ('fine_tune', 'head')
   head_sources: tuple[int, ...] = ()
+  warm_start: bool = True
+  source_reference: np.ndarray | None = None
 
   def __post_init__(self) -> None:
     if not self.parts or not set(self.parts) <= {'fine_tune', 'head'}:
@@ -107,6 +114,13 @@ class Pretrained:
     return cls(space, predictor, params, num_sources, **keywords)
 
   @property
+  def reference(self) -> np.ndarray:  # [S, R]
+    """`source_reference`, `[S, 0]` where it is None."""
+    if self.source_reference is None:
+      return np.zeros((self.num_sources, 0), np.float32)
+    return self.source_reference
+
+  @property
   def decode(self) -> Callable[[chex.Array], types.Architectures]:
     """`genotype [B, G] -> Architectures` with the encoding filled in."""
     return decoder(self.space, self.encoding)
@@ -129,9 +143,10 @@ class Pretrained:
       `[S, N]` scores, one row per device.
     """
     run = _source_scores(self.predictor, self.decode)
-    index = jnp.asarray(devices or range(self.num_sources), jnp.int32)
-    return _in_chunks(
-        lambda part: run(self.params, part, index), genotype, chunk_size
+    index = np.asarray(devices or range(self.num_sources), np.int32)
+    rows = jnp.asarray(index), jnp.asarray(self.reference[index])
+    return _chunks.in_chunks(
+        lambda part: run(self.params, part, *rows), genotype, chunk_size
     )
 
 
@@ -145,6 +160,7 @@ class AdaptedDevices:
     support_scores: `[T, n]` scores of the support after fine-tuning, or None.
     head: ridge models of `T` pairs, or None.
     latency_ms: `[T, n]` support latencies, milliseconds.
+    reference: `[T, R]` normalised latencies of the reference architectures.
   """
 
   pretrained: Pretrained
@@ -152,6 +168,7 @@ class AdaptedDevices:
   support_scores: np.ndarray | None
   head: predictors.LinearModel | None
   latency_ms: np.ndarray
+  reference: np.ndarray
 
   def predict(
       self, genotype: np.ndarray, *, chunk_size: int = 1024
@@ -169,8 +186,10 @@ class AdaptedDevices:
     estimates = []
     if self.params is not None and self.support_scores is not None:
       run = _target_scores(pre.predictor, pre.num_sources, pre.decode)
-      scores = _in_chunks(
-          functools.partial(run, self.params), genotype, chunk_size
+      scores = _chunks.in_chunks(
+          functools.partial(run, self.params, jnp.asarray(self.reference)),
+          genotype,
+          chunk_size,
       )
       pairs = zip(self.support_scores, self.latency_ms, scores)
       estimates.append(
@@ -190,6 +209,7 @@ def adapt_devices(
     pretrained: Pretrained,
     genotype: np.ndarray,  # [T, n, G]
     latency_ms: np.ndarray,  # [T, n]
+    reference_ms: np.ndarray | None = None,  # [T, R]
 ) -> AdaptedDevices:
   """Adapts a pretrained network to `T` (device, trial) pairs at once.
 
@@ -201,6 +221,8 @@ def adapt_devices(
     pretrained: the network and how to adapt it.
     genotype: `[T, n, G]` support architectures.
     latency_ms: `[T, n]` their latencies, milliseconds, positive.
+    reference_ms: `[T, R]` milliseconds of the reference architectures that
+      the network was pretrained with; None where it reads none.
 
   Returns:
     The adapted pairs.
@@ -225,6 +247,12 @@ def adapt_devices(
   if not (np.isfinite(latency_ms).all() and (latency_ms > 0).all()):
     raise ValueError('adapt_devices takes positive, finite latencies')
   pairs, size, genes = genotype.shape
+  reference = _pretrain.normalised_reference(reference_ms, pairs)
+  if reference.shape[1] != pretrained.reference.shape[1]:
+    raise ValueError(
+        f'the network reads {pretrained.reference.shape[1]} reference'
+        f' latencies of a device, got {reference.shape[1]}'
+    )
   params, scores, head = None, None, None
   if 'fine_tune' in pretrained.parts:
     label, _, _ = _pretrain.standardise_log(latency_ms)
@@ -234,9 +262,13 @@ def adapt_devices(
         pretrained.decode,
         pretrained.adapt_steps,
         pretrained.learning_rate,
+        pretrained.warm_start,
     )
     params, scores = run(
-        keys, pretrained.params, jnp.asarray(genotype), jnp.asarray(label)
+        keys,
+        pretrained.params,
+        *(jnp.asarray(x) for x in (genotype, label, reference)),
+        jnp.asarray(pretrained.reference),
     )
     scores = np.asarray(scores)
   if 'head' in pretrained.parts:
@@ -244,39 +276,45 @@ def adapt_devices(
     head = predictors.fit_ridge(
         features.reshape(pairs, size, -1), latency_ms
     )
-  return AdaptedDevices(pretrained, params, scores, head, latency_ms)
+  return AdaptedDevices(
+      pretrained, params, scores, head, latency_ms, reference
+  )
 
 
 @functools.lru_cache(maxsize=16)
-def _fine_tune_pairs(predictor, num_sources, decode, adapt_steps, rate):
-  """Compiled `(keys, params, genotype, label) -> (params [T], scores)`."""
+def _fine_tune_pairs(
+    predictor, num_sources, decode, adapt_steps, rate, warm_start
+):
+  """Compiled `(keys, params, genotype, label, ...) -> (params [T], scores)`."""
   schedule = optax.cosine_decay_schedule(rate, adapt_steps, alpha=1e-3)
   optimizer = optax.adamw(schedule, weight_decay=1e-5)
-  algorithm = _fine_tune.fine_tune(
-      predictor,
-      optimizer=optimizer,
-      adapt_optimizer=optimizer,
-      adapt_steps=adapt_steps,
-      num_sources=num_sources,
-  )
 
-  def one(params, key, genotype, label):
+  def one(params, source_reference, key, genotype, label, reference):
     size = label.shape[0]
     support = types.Batch(
         architectures=decode(genotype),
-        devices=_devices(num_sources, size),
+        devices=_devices(num_sources, size, reference),
         label=label,
         where=jnp.ones(size, bool),
+    )
+    algorithm = _fine_tune.fine_tune(
+        predictor,
+        optimizer=optimizer,
+        adapt_optimizer=optimizer,
+        adapt_steps=adapt_steps,
+        num_sources=num_sources,
+        warm_start=warm_start,
+        source_reference=source_reference,
     )
     adapted = algorithm.adapt(key, params, support)
     scores = predictor.apply(adapted, support.architectures, support.devices)
     return adapted, scores
 
   @jax.jit
-  def run(keys, params, genotype, label):
+  def run(keys, params, genotype, label, reference, source_reference):
     return jax.lax.map(
-        lambda row: one(params, *row),
-        (keys, genotype, label),
+        lambda row: one(params, source_reference, *row),
+        (keys, genotype, label, reference),
         batch_size=min(_PAIRS, label.shape[0]),
     )
 
@@ -285,65 +323,46 @@ def _fine_tune_pairs(predictor, num_sources, decode, adapt_steps, rate):
 
 @functools.lru_cache(maxsize=16)
 def _target_scores(predictor, num_sources, decode):
-  """Compiled `(params [T], genotype [B, G]) -> scores [T, B]` on the target."""
+  """Compiled `(params [T], reference, genotype) -> scores [T, B]`."""
 
   @jax.jit
-  def run(params, genotype):
+  def run(params, reference, genotype):
     architectures = decode(genotype)
-    devices = _devices(num_sources, genotype.shape[0])
-    return jax.lax.map(
-        lambda row: predictor.apply(row, architectures, devices), params
-    )
+
+    def one(row):
+      devices = _devices(num_sources, genotype.shape[0], row[1])
+      return predictor.apply(row[0], architectures, devices)
+
+    return jax.lax.map(one, (params, reference))
 
   return run
 
 
 @functools.lru_cache(maxsize=16)
 def _source_scores(predictor, decode):
-  """Compiled `(params, genotype [B, G], devices [S]) -> scores [S, B]`."""
+  """Compiled `(params, genotype [B, G], devices [S], ...) -> scores [S, B]`."""
 
   @jax.jit
-  def run(params, genotype, devices):
+  def run(params, genotype, devices, reference):
     architectures = decode(genotype)
 
-    def one(device):
-      rows = _devices(device, genotype.shape[0])
+    def one(row):
+      rows = _devices(row[0], genotype.shape[0], row[1])
       return predictor.apply(params, architectures, rows)
 
-    return jax.lax.map(one, devices)
+    return jax.lax.map(one, (devices, reference))
 
   return run
 
 
-def _devices(device: chex.Numeric, size: int) -> types.Devices:
-  """The same device for `size` rows."""
+def _devices(
+    device: chex.Numeric, size: int, reference: jax.Array
+) -> types.Devices:
+  """The same device, and its `[R]` reference latencies, for `size` rows."""
   return types.Devices(
       index=jnp.full((size,), device, jnp.int32),
-      reference=jnp.zeros((size, 0)),
+      reference=jnp.broadcast_to(reference, (size, reference.shape[0])),
   )
-
-
-def _in_chunks(
-    run: Callable[[jax.Array], jax.Array],
-    genotype: np.ndarray,  # [N, G]
-    chunk_size: int,
-) -> np.ndarray:  # [..., N]
-  """Applies `genotype [chunk_size, G] -> [..., chunk_size]` to all rows.
-
-  Every call has the same shape, so that 15 architectures and 15,625 share one
-  compiled program.
-  """
-  genotype = np.asarray(genotype, np.int32)
-  total = len(genotype)
-  if not total:
-    raise ValueError('there are no architectures to predict')
-  if chunk_size < 1:
-    raise ValueError(f'chunk_size must be 1 or more, got {chunk_size}')
-  rows = np.minimum(
-      np.arange(-(-total // chunk_size) * chunk_size), total - 1
-  ).reshape(-1, chunk_size)
-  parts = [np.asarray(run(jnp.asarray(genotype[ids]))) for ids in rows]
-  return np.concatenate(parts, axis=-1)[..., :total]
 
 
 def _head_features(

@@ -56,6 +56,7 @@ def nearest_source(
     params: Any,
     support: types.Batch,
     num_sources: int,
+    source_reference: jax.Array | None = None,  # [S, R]
 ) -> jax.Array:
   """The source device whose predictions order the support best.
 
@@ -67,6 +68,8 @@ def nearest_source(
     params: pretrained parameters, source devices in rows `0..num_sources-1`.
     support: the target's measured rows.
     num_sources: number of source devices S.
+    source_reference: `[S, R]` normalised latencies of the sources at the
+      reference architectures, for a predictor that reads them; else None.
 
   Returns:
     `[S]` Spearman correlations (-1 where undefined).
@@ -76,6 +79,13 @@ def nearest_source(
     devices = dataclasses.replace(
         support.devices, index=jnp.full_like(support.devices.index, device)
     )
+    if source_reference is not None:
+      devices = dataclasses.replace(
+          devices,
+          reference=jnp.broadcast_to(
+              source_reference[device], support.devices.reference.shape
+          ),
+      )
     scores = predictor.apply(params, support.architectures, devices)
     rho = metrics.spearman(scores, support.label, where=support.where)
     return jnp.where(jnp.isnan(rho), -1.0, rho)
@@ -93,6 +103,7 @@ def fine_tune(
     warm_start: bool = True,
     loss_fn: LossFn = ranking_and_regression,
     adapt_loss_fn: LossFn | None = None,
+    source_reference: jax.Array | None = None,  # [S, R]
 ) -> types.TransferAlgorithm:
   """Pretraining and fine-tuning as one `TransferAlgorithm`.
 
@@ -107,6 +118,7 @@ def fine_tune(
       target row as it is.
     loss_fn: `(scores, label, *, where, group) -> []` for `step`.
     adapt_loss_fn: the same for `adapt`; None takes `loss_fn`.
+    source_reference: see `nearest_source`.
 
   Returns:
     `TransferAlgorithm`; `adapt` returns parameters whose row `num_sources` is
@@ -146,7 +158,9 @@ def fine_tune(
   ) -> chex.ArrayTree:
     params = meta_params
     if warm_start:
-      rho = nearest_source(predictor, params, support, num_sources)
+      rho = nearest_source(
+          predictor, params, support, num_sources, source_reference
+      )
       params = predictors.copy_device(params, jnp.argmax(rho), num_sources)
     index = jnp.full_like(support.devices.index, num_sources)
     rows = dataclasses.replace(

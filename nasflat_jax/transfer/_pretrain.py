@@ -20,11 +20,14 @@ class SourceData:
     architectures: the `N` measured architectures, shared by all devices.
     label: `[S, N]` float32 normalised latency, 0 where unmeasured.
     where: `[S, N]` bool, False where unmeasured.
+    reference: `[S, R]` float32 normalised latency of the reference
+      architectures; `R = 0` if unused.
   """
 
   architectures: types.Architectures
   label: chex.Array  # [S, N]
   where: chex.Array  # [S, N]
+  reference: chex.Array  # [S, R]
 
 
 def standardise_log(
@@ -58,6 +61,7 @@ def source_data(
     decode: Callable[[chex.Array], types.Architectures],
     genotype: np.ndarray,
     latency_ms: np.ndarray,
+    reference_ms: np.ndarray | None = None,
 ) -> SourceData:
   """Packs source tables for pretraining.
 
@@ -65,6 +69,8 @@ def source_data(
     decode: `genotype [N, G] -> Architectures`, the space's or `decoder(...)`.
     genotype: `[N, G]` measured architectures.
     latency_ms: `[S, N]` milliseconds; NaN is unmeasured.
+    reference_ms: `[S, R]` milliseconds of the reference architectures, for
+      predictors that read `Devices.reference`; None is R = 0.
 
   Returns:
     `SourceData` with per-device standardised log latency.
@@ -81,7 +87,37 @@ def source_data(
       architectures=decode(jnp.asarray(genotype, jnp.int32)),
       label=jnp.asarray(label),
       where=jnp.asarray(np.isfinite(latency_ms)),
+      reference=jnp.asarray(normalised_reference(reference_ms, len(label))),
   )
+
+
+def normalised_reference(
+    reference_ms: np.ndarray | None, num_devices: int
+) -> np.ndarray:  # [D, R]
+  """`Devices.reference` of `num_devices` devices, free of their scale.
+
+  Args:
+    reference_ms: `[D, R]` milliseconds of the reference architectures, or
+      None for R = 0.
+    num_devices: D.
+
+  Returns:
+    `[D, R]` float32: log latency, standardised over a device's references.
+
+  Raises:
+    ValueError: not `[D, R]`, or not positive and finite.
+  """
+  if reference_ms is None:
+    return np.zeros((num_devices, 0), np.float32)
+  reference_ms = np.asarray(reference_ms, np.float64)
+  if reference_ms.ndim != 2 or len(reference_ms) != num_devices:
+    raise ValueError(
+        f'reference_ms must be [D, R] with D = {num_devices}, got'
+        f' {reference_ms.shape}'
+    )
+  if not (np.isfinite(reference_ms).all() and (reference_ms > 0).all()):
+    raise ValueError('reference_ms takes positive, finite latencies')
+  return standardise_log(reference_ms)[0]
 
 
 def source_batch(
@@ -111,9 +147,7 @@ def source_batch(
   flat = rows.reshape(-1)
   return types.Batch(
       architectures=jax.tree.map(lambda x: x[flat], data.architectures),
-      devices=types.Devices(
-          index=index, reference=jnp.zeros((index.shape[0], 0))
-      ),
+      devices=types.Devices(index=index, reference=data.reference[index]),
       label=data.label[index, flat],
       where=data.where[index, flat],
   )

@@ -28,6 +28,8 @@ def pretrain_network(
     adapt_steps: int = 100,
     adapt_learning_rate: float = 2e-3,
     parts: tuple[str, ...] = ('fine_tune', 'head'),
+    warm_start: bool = True,
+    reference_ms: np.ndarray | None = None,
     batch: Mapping[str, int] | None = None,
     restore: Callable[[types.TransferState], types.TransferState] | None = None,
     on_chunk: Callable[[types.TransferState, float], None] | None = None,
@@ -46,6 +48,9 @@ def pretrain_network(
     adapt_steps: fine-tuning steps of the result.
     adapt_learning_rate: fine-tuning rate of the result.
     parts: estimates of the result, see `Pretrained`.
+    warm_start: of the result, see `Pretrained`.
+    reference_ms: `[S, R]` milliseconds of the reference architectures, for a
+      predictor that reads them; None is R = 0.
     batch: `num_devices` and `num_architectures` of a batch, see `pretrain`.
     restore: see `pretrain`.
     on_chunk: see `pretrain`.
@@ -63,7 +68,7 @@ def pretrain_network(
       num_sources=num_sources,
   )
   decode = _adapt_devices.decoder(space, encoding)
-  data = _pretrain.source_data(decode, genotype, latency_ms)
+  data = _pretrain.source_data(decode, genotype, latency_ms, reference_ms)
   final = _pretrain.pretrain(
       key,
       algorithm,
@@ -83,4 +88,6 @@ def pretrain_network(
       adapt_steps=adapt_steps,
       learning_rate=adapt_learning_rate,
       parts=tuple(parts),
+      warm_start=warm_start,
+      source_reference=np.asarray(data.reference),
   )

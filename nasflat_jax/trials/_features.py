@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from nasflat_jax import data
@@ -14,6 +15,9 @@ from nasflat_jax import transfer
 # `[N, F]` for all targets, or `device_name -> [N, F]`.
 Features = np.ndarray | Callable[[str], np.ndarray]
 Build = Callable[[methods.Problem, data.LatencyTable], Features]
+
+# Architectures encoded at once; bounds memory.
+_CHUNK = 4096
 
 # Chooses by the very latencies that it is meant to save.
 ORACLE = 'latency_oracle'
@@ -26,9 +30,9 @@ def sampler_features(
 
   Args:
     sampler: the sampler's name, e.g. `d_optimal`.
-    encoding: `costs`, `flops`, `latency_oracle`, `one_hot`, `params` or
-      `prior`; None is the sampler's default: `flops` for `stratified`, none
-      for `random` and `costs` for the others.
+    encoding: `flops`, `latency_oracle`, `one_hot`, `params`, `prior` or
+      another public name of `encodings`; None is the sampler's default: `flops`
+      for `stratified`, none for `random` and `costs` for the others.
     flag: the flag that names the encoding, for messages.
 
   Returns:
@@ -44,28 +48,44 @@ def sampler_features(
     return sampler, None
   if encoding is None:
     encoding = 'flops' if sampler == 'stratified' else 'costs'
-  if encoding not in _ENCODINGS:
+  known = {**{name: _public(name) for name in _vectors()}, **_ENCODINGS}
+  if encoding not in known:
     raise ValueError(
         f'--{flag}: unknown {encoding!r}; choose from '
-        f'{", ".join(sorted(_ENCODINGS))}'
+        f'{", ".join(sorted(known))}'
     )
   if sampler == 'stratified' and encoding not in _ONE_COLUMN:
     raise ValueError(
         f'--{flag}: stratified sorts by one number, {encoding!r} has many; '
         f'choose from {", ".join(_ONE_COLUMN)}'
     )
-  return f'{sampler}({encoding})', _ENCODINGS[encoding]
+  return f'{sampler}({encoding})', known[encoding]
+
+
+def _vectors() -> list[str]:
+  """Encodings that say something of an architecture."""
+  return [name for name in encodings.__all__ if name != 'none']
+
+
+def _public(name: str) -> Build:
+  def build(problem: methods.Problem, table: data.LatencyTable) -> Features:
+    del table
+    encode = jax.jit(getattr(encodings, name)(problem.space))
+    genotype, parts = problem.genotype, []
+    for start in range(0, len(genotype), _CHUNK):
+      # The last chunk reaches back: one shape, one compilation.
+      first = max(min(start, len(genotype) - _CHUNK), 0)
+      part = np.asarray(encode(genotype[first : first + _CHUNK]))
+      parts.append(part[start - first :])
+    return np.concatenate(parts)
+
+  return build
 
 
 def one_hot(problem: methods.Problem) -> np.ndarray:
   """One column for each gene and operation: `[N, G * O]` float32."""
   hot = problem.genotype[:, :, None] == np.arange(problem.num_ops)
   return hot.reshape(len(hot), -1).astype(np.float32)
-
-
-def _costs(problem: methods.Problem, table: data.LatencyTable) -> Features:
-  del table
-  return np.asarray(encodings.costs(problem.space)(problem.genotype))
 
 
 def _network_cost(field: str) -> Build:
@@ -108,7 +128,6 @@ def _standardised(column: np.ndarray) -> np.ndarray:
 
 
 _ENCODINGS: dict[str, Build] = {
-    'costs': _costs,
     'flops': _network_cost('flops'),
     ORACLE: _latency_oracle,
     'one_hot': _one_hot,

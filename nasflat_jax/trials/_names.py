@@ -38,8 +38,8 @@ def split(text: str) -> list[str]:
   """Splits a list at its commas, those inside brackets excepted.
 
   Example:
-    >>> split('flops, nasflat[layer=graph_attention,adapt_steps=5]')
-    ['flops', 'nasflat[layer=graph_attention,adapt_steps=5]']
+    >>> split('flops, nasflat[predictor=gcn,adapt_steps=5]')
+    ['flops', 'nasflat[predictor=gcn,adapt_steps=5]']
   """
   return [part.strip() for part in re.split(r',(?![^\[]*\])', text)]
 

@@ -15,10 +15,13 @@ from absl.testing import parameterized
 import numpy as np
 
 from nasflat_jax import data
+from nasflat_jax import encodings
 from nasflat_jax import methods
 from nasflat_jax import partitions
+from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import trials
+from nasflat_jax.cli import _axes
 from nasflat_jax.cli import evaluate
 import real_data
 
@@ -113,12 +116,12 @@ class EvaluateTest(parameterized.TestCase):
     )
     small = functools.partial(
         methods.nasflat, pretrain_steps=2, adapt_steps=1, adaptation='head',
-        layer='dense_graph_flow',
     )
     flags = (
         '--tasks=FD', '--methods=nasflat,flops', '--num_support=10',
         '--num_trials=1', '--num_source=30', '--encoding=none',
-        '--device_representation=head',
+        '--device_representation=head', '--predictor=dense_graph_flow',
+        '--nowarm_start',
     )
     with (
         mock.patch.object(data, 'load_latency', lambda space: few),
@@ -131,6 +134,7 @@ class EvaluateTest(parameterized.TestCase):
     self.assertEqual(code, 0, err)
     pretrained.assert_called_once()
     self.assertEqual(pretrained.call_args.kwargs['encoding'], 'none')
+    self.assertIs(pretrained.call_args.kwargs['warm_start'], False)
     genotype, latency_ms = pretrained.call_args.args[2:]
     self.assertLen(genotype, 30)
     rows = [
@@ -172,13 +176,17 @@ class EvaluateTest(parameterized.TestCase):
 
   @parameterized.parameters(
       ('--tasks=ND,XX', "--tasks: unknown task 'XX'; choose from ND, N1"),
-      ('--methods=magic', "--methods: unknown 'magic'; choose from bayes"),
+      ('--methods=magic', "--methods: unknown 'magic'; choose from "),
       ('--methods=Problem', "--methods: unknown 'Problem'"),
       ('--methods=flops,flops', '--methods takes distinct values'),
       ('--sampler=magic', "--sampler: unknown 'magic'; choose from"),
       ('--sampler_encoding=costs', '--sampler_encoding: random looks at no'),
       ('--methods=nasflat[size=2]', "--methods: nasflat has no option 'size'"),
-      ('--methods=nasflat[layer=x]', "nasflat[layer=x]: layer: unknown 'x'"),
+      ('--methods=nasflat[predictor=x]', "predictor=x]: predictor: unknown 'x'"),
+      ('--warm_start=maybe', 'warm_start'),
+      ('--predictor=magic', "--predictor: unknown 'magic'; choose from dense_g"),
+      ('--methods=nasflat[predictor=gcn,device_representation=both]',
+       "device_representation: 'both' needs one of dense_graph_flow"),
       ('--methods=nasflat[adapt_steps=x]', 'want a whole number'),
       ('--encoding=magic', "--encoding: unknown 'magic'; choose from costs, n"),
       ('--device_representation=magic', "unknown 'magic'; choose from operat"),
@@ -195,6 +203,22 @@ class EvaluateTest(parameterized.TestCase):
     self.assertIn(message, err)
     self.assertLen(err.splitlines(), 1)
     self.assertEmpty(list(self.out.parent.iterdir()))
+
+  def test_choices_are_those_of_the_package(self):
+    self.assertCountEqual(_axes.ENCODINGS, encodings.__all__)
+    for name in _axes.PREDICTORS:
+      self.assertIn(name, predictors.__all__)
+      methods.nasflat(predictor=name)
+    for keyword, names in (
+        ('adaptation', _axes.ADAPTATIONS),
+        ('device_representation', _axes.DEVICE_REPRESENTATIONS),
+        ('encoding', _axes.ENCODINGS),
+        ('predictor', _axes.PREDICTORS),
+    ):
+      with self.assertRaises(ValueError) as caught:
+        methods.nasflat(**{keyword: 'magic'})
+      listed = str(caught.exception).split('choose from ')[1].split(', ')
+      self.assertCountEqual(names, listed)
 
   def test_help_names_every_flag_without_jax(self):
     code = (

@@ -28,7 +28,7 @@ import real_data
 _SMALL = (
     '--space=nasbench201', '--num_steps=6', '--num_source=40',
     '--save_every=2', '--num_devices=2', '--num_architectures=8',
-    '--layer=dense_graph_flow', '--adapt_steps=2', '--head_sources=3',
+    '--predictor=dense_graph_flow', '--adapt_steps=2', '--head_sources=3',
 )
 _KEPT = 6  # devices: judging all forty takes its time
 
@@ -150,7 +150,7 @@ class PretrainTest(parameterized.TestCase):
       ('--exclude=magic,abacus', '--exclude: no device abacus, magic in'),
       ('--num_source=99999', '--num_source=99999: '),
       ('--num_steps=0', 'num_steps'),
-      ('--layer=magic', 'layer'),
+      ('--predictor=magic', 'predictor'),
       ('--encoding=magic', 'encoding'),
       ('--device_representation=magic', 'device_representation'),
       ('--learning_rate=-1', 'learning_rate'),

@@ -22,6 +22,8 @@ class ManifestTest(parameterized.TestCase):
         'eagle_nasbench201': 13,
         'oneproxy_nasbench201': 18 + 1,
         'hwnasbench_nasbench201': 1,
+        'zccombine_nasbench201': 1,
+        'nasflat_fbnet': 1,
     })
 
   def test_pins_distinct_contents(self):
@@ -32,7 +34,7 @@ class ManifestTest(parameterized.TestCase):
     for file in files:
       self.assertRegex(file.sha256, '^[0-9a-f]{64}$')
       self.assertRegex(file.folder, '^[^/]+/[^/]+/[0-9a-f]{40}$')
-      self.assertBetween(file.num_bytes, 1, 3_000_000)
+      self.assertBetween(file.num_bytes, 1, 3_500_000)
       self.assertNotIn('..', file.path.split('/'))
 
   def test_states_licence_and_citation(self):
@@ -52,7 +54,7 @@ class ManifestTest(parameterized.TestCase):
     self.assertLen(set(nano.values()), 2)
 
   @parameterized.parameters(
-      ('help', 3), ('eagle', 1), ('all', 6), ('eagle, help_fbnet', 2),
+      ('help', 3), ('eagle', 1), ('all', 8), ('eagle, help_fbnet', 2),
       ('help,help_ofa', 3),
   )
   def test_selects(self, names, number):

@@ -101,7 +101,7 @@ class BayesianTest(parameterized.TestCase):
     problem, support = _problem()
     method = methods.bayesian(
         sources='network',
-        network=methods.nasflat(pretrain_steps=3, layer='dense_graph_flow'),
+        network=methods.nasflat(pretrain_steps=3, predictor='dense_graph_flow'),
     )
     state = method.prepare(jax.random.key(0), problem)
     assert state.blocks['sources'](problem.genotype[:5]).shape == (5, 3)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nasflat_jax import encodings
 from nasflat_jax import methods
+from nasflat_jax import predictors
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 
@@ -19,7 +20,7 @@ _KEYS = jax.random.split(jax.random.key(1), 3)
 
 def _method(**kwargs):
   return methods.nasflat(
-      pretrain_steps=3, adapt_steps=2, layer='dense_graph_flow', **kwargs
+      pretrain_steps=3, adapt_steps=2, predictor='dense_graph_flow', **kwargs
   )
 
 
@@ -92,7 +93,7 @@ class NasflatTest(parameterized.TestCase):
     self.assertEqual(
         fields,
         {'space', 'genotype', 'source_names', 'source_latency_ms',
-         'source_ids', 'partition'},
+         'source_ids', 'reference_ids', 'partition'},
     )
     measured = np.intersect1d(
         self.problem.source_latency_ms, self.support.latency_ms
@@ -119,13 +120,100 @@ class NasflatTest(parameterized.TestCase):
     )
 
 
+class ReferenceTest(parameterized.TestCase):
+  """A device described by its latencies at the reference architectures."""
+
+  @parameterized.parameters('latency_vector', 'both')
+  def test_reads_the_references_and_counts_them(self, representation):
+    problem, support = _problem()
+    ids = np.arange(38, 45)  # two of them among `source_ids`
+    problem = dataclasses.replace(problem, reference_ids=ids)
+    reference_ms = np.random.default_rng(3).uniform(5.0, 9.0, (3, 7))
+    method = _method(
+        device_representation=representation, adaptation='fine_tune'
+    )
+    self.assertTrue(method.reads_references)
+    budget = method.budget(problem, 6)
+    self.assertEqual(
+        (budget.source, budget.reference, budget.target), (90, 7, 6)
+    )
+    state = method.prepare(jax.random.key(0), problem)
+    self.assertEqual(
+        'device_embedding' in state.params, representation == 'both'
+    )
+    self.assertEqual(state.warm_start, representation == 'both')
+    log = np.log(problem.source_latency_ms[:, ids])
+    log = (log - log.mean(1, keepdims=True)) / log.std(1, keepdims=True)
+    np.testing.assert_allclose(state.reference, log, rtol=1e-5, atol=1e-6)
+
+    def predict(reference_ms):
+      return method.predict(
+          _KEYS, problem, state, support._replace(reference_ms=reference_ms)
+      ).scores
+
+    before = predict(reference_ms)
+    np.testing.assert_allclose(predict(7.0 * reference_ms), before, rtol=1e-4)
+    reference_ms[1] = reference_ms[1, ::-1]
+    after = predict(reference_ms)
+    np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], rtol=1e-5)
+    self.assertGreater(np.abs(after[1] - before[1]).max(), 1e-4)
+
+  def test_a_learned_row_reads_none(self):
+    method = _method()
+    self.assertFalse(method.reads_references)
+    self.assertEqual(method.budget(_problem()[0], 6).reference, 0)
+
+  def test_mistakes(self):
+    with self.assertRaisesRegex(ValueError, 'there are none'):
+      _method(device_representation='both').prepare(
+          jax.random.key(0), _problem()[0]
+      )
+    with self.assertRaisesRegex(
+        ValueError, "device_representation: 'both' needs one of .*got 'gcn'"
+    ):
+      methods.nasflat(device_representation='both', predictor='gcn')
+
+
 class KeywordTest(parameterized.TestCase):
+
+  @parameterized.parameters('gcn', 'encoding_mlp')
+  def test_other_networks(self, predictor):
+    problem, _ = _problem()
+    method = methods.nasflat(predictor=predictor, pretrain_steps=1)
+    factory = getattr(predictors, predictor)
+    with (
+        mock.patch.object(transfer, 'pretrain_network') as called,
+        mock.patch.object(predictors, predictor, wraps=factory) as made,
+    ):
+      method.prepare(jax.random.key(0), problem)
+    made.assert_called_once_with(_SPACE.spec, num_devices=3)
+    self.assertTrue(called.call_args.kwargs['warm_start'])
+    self.assertIsNone(called.call_args.kwargs['reference_ms'])
+
+  @parameterized.parameters('operation', 'head')
+  def test_the_network_gets_layer_and_place(self, place):
+    problem, _ = _problem()
+    with (
+        mock.patch.object(transfer, 'pretrain_network') as called,
+        mock.patch.object(predictors, 'nasflat') as made,
+    ):
+      _method(device_representation=place, warm_start=False).prepare(
+          jax.random.key(0), problem
+      )
+    made.assert_called_once_with(
+        _SPACE.spec,
+        num_devices=3,
+        layer=predictors.dense_graph_flow,
+        hardware_embedding=place,
+    )
+    self.assertFalse(called.call_args.kwargs['warm_start'])
 
   @parameterized.parameters(
       ('adaptation', 'fine_tune, head, both'),
-      ('layer', 'dense_graph_flow, graph_attention, layer_ensemble'),
+      ('predictor',
+       'dense_graph_flow, graph_attention, layer_ensemble, gcn, encoding_mlp'),
       ('encoding', ', '.join(encodings.__all__)),
-      ('device_representation', 'operation, head'),
+      ('device_representation', 'operation, head, latency_vector, both'),
   )
   def test_unknown_names_are_refused_at_once(self, keyword, choices):
     for value in ('magic', '', 'nasflat', 'save'):

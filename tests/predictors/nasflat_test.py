@@ -20,6 +20,7 @@ from nasflat_jax import types
 _SPACES = {'nasbench201': spaces.NASBENCH201, 'fbnet': spaces.FBNET}
 _DEVICES = 3
 _BATCH = 4
+_REFERENCES = 5
 
 
 @functools.cache
@@ -42,8 +43,10 @@ def _inputs(space, encoding, batch=_BATCH):
 
 def _devices(index):
   index = jnp.asarray(index, jnp.int32)
+  rng = np.random.default_rng(2)
+  reference = rng.normal(size=(index.shape[0], _REFERENCES))
   return types.Devices(
-      index=index, reference=jnp.zeros((index.shape[0], 0))
+      index=index, reference=jnp.asarray(reference, jnp.float32)
   )
 
 
@@ -86,6 +89,7 @@ def _expected(params, space, architectures, devices, mode, layer=None):
           int(devices.index[row]),
           mode,
           layer,
+          np.asarray(devices.reference[row], np.float64),
       )
       for row in range(len(devices.index))
   ])
@@ -100,6 +104,8 @@ class ForwardTest(parameterized.TestCase):
       ('nasbench201', 'costs', 'operation', 'dense_graph_flow'),
       ('fbnet', 'costs', 'operation', None),
       ('fbnet', 'none', 'head', None),
+      ('nasbench201', 'none', 'latency_vector', 'dense_graph_flow'),
+      ('nasbench201', 'none', 'both', 'dense_graph_flow'),
   )
   def test_matches_float64(self, space, encoding, mode, layer):
     _, params, apply = _predictor(space, encoding, mode, layer)
@@ -129,6 +135,31 @@ class ForwardTest(parameterized.TestCase):
       predictors.nasflat(
           spaces.FBNET.spec, num_devices=1, hardware_embedding='neck'
       )
+
+
+  @parameterized.parameters('latency_vector', 'both')
+  def test_latency_vector_needs_latencies(self, mode):
+    architectures, devices = _inputs('nasbench201', 'none')
+    predictor = predictors.nasflat(
+        spaces.NASBENCH201.spec, num_devices=1, hardware_embedding=mode
+    )
+    devices = dataclasses.replace(devices, reference=jnp.zeros((_BATCH, 0)))
+    with self.assertRaisesRegex(ValueError, f"'{mode}' needs latencies"):
+      jax.eval_shape(
+          predictor.init, jax.random.key(0), architectures, devices
+      )
+
+  def test_a_latency_vector_has_no_learned_row(self):
+    inputs = _inputs('nasbench201', 'none')
+    _, params, apply = _predictor(
+        'nasbench201', mode='latency_vector', layer='dense_graph_flow'
+    )
+    self.assertNotIn('device_embedding', params)
+    architectures, devices = inputs
+    other = dataclasses.replace(devices, index=devices.index * 0 + 1)
+    np.testing.assert_array_equal(
+        apply(params, architectures, other), apply(params, *inputs)
+    )
 
 
 class NumParametersTest(parameterized.TestCase):
@@ -244,6 +275,15 @@ class DropoutTest(absltest.TestCase):
 
 
 class DevicesTest(parameterized.TestCase):
+
+  def test_a_learned_row_reads_no_reference(self):
+    _, params, apply = _predictor('nasbench201')
+    architectures, devices = _inputs('nasbench201', 'none')
+    without = dataclasses.replace(devices, reference=jnp.zeros((_BATCH, 0)))
+    np.testing.assert_array_equal(
+        apply(params, architectures, without),
+        apply(params, architectures, devices),
+    )
 
   @parameterized.parameters('operation', 'head')
   def test_a_device_changes_scores_and_copying_it_makes_twins(self, mode):

@@ -89,7 +89,13 @@ def layer_ensemble(params, nodes, operations, feeds):
 
 
 def network(
-    params, spec, architecture, device_index, mode, layer=layer_ensemble
+    params,
+    spec,
+    architecture,
+    device_index,
+    mode,
+    layer=layer_ensemble,
+    reference=None,
 ):
   """The score of one architecture on one device.
 
@@ -98,10 +104,15 @@ def network(
     spec: the space's description.
     architecture: dict of NumPy fields of `Architectures`, no batch axis.
     device_index: row of the hardware embedding.
-    mode: `operation` or `head`.
+    mode: `operation`, `head`, `latency_vector` or `both`.
     layer: one of the three layers above.
+    reference: latencies of the device, for the last two modes.
   """
-  device = params['device_embedding'][device_index]
+  device = 0.0
+  if mode != 'latency_vector':
+    device = device + params['device_embedding'][device_index]
+  if mode in ('latency_vector', 'both'):
+    device = device + linear(params['latency_vector'], reference)
   pooled = []
   for c in range(spec.num_cells):
     pooled.append(_cell(params, spec, architecture, c, device, mode, layer))
@@ -124,7 +135,7 @@ def _cell(params, spec, architecture, c, device, mode, layer):
       spec,
       architecture['ops'][c],
       architecture['live_mask'][c],
-      device if mode == 'operation' else None,
+      None if mode == 'head' else device,
   )
   nodes = []
   for i in range(spec.num_nodes):

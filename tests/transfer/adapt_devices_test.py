@@ -236,7 +236,39 @@ class EstimateTest(parameterized.TestCase):
     self.assertEqual(none(_QUERY).encoding.shape, (30, 0))
 
 
+class WarmStartTest(absltest.TestCase):
+
+  def test_without_it_the_targets_own_row_is_where_it_starts(self):
+    still = tiny_network.pretrained(
+        parts=('fine_tune',), learning_rate=0.0, warm_start=False
+    )
+    rows = transfer.adapt_devices(_KEYS, still, *_support()).params
+    own = still.params['device_embedding'][-1]
+    np.testing.assert_array_equal(
+        rows['device_embedding'][:, -1], np.stack([own] * 3)
+    )
+    warm = dataclasses.replace(still, warm_start=True)
+    rows = transfer.adapt_devices(_KEYS, warm, *_support()).params
+    source = np.asarray(still.params['device_embedding'][:-1])
+    for row in np.asarray(rows['device_embedding'][:, -1]):
+      self.assertTrue((row == source).all(axis=1).any())
+
+
 class MistakeTest(parameterized.TestCase):
+
+  def test_reference_latencies(self):
+    plain = tiny_network.pretrained()
+    reading = dataclasses.replace(
+        plain, source_reference=np.zeros((3, 4), np.float32)
+    )
+    for pre, reference_ms, message in (
+        (plain, np.ones((3, 4)), 'reads 0 reference latencies.* got 4'),
+        (reading, None, 'reads 4 reference latencies.* got 0'),
+        (reading, np.ones((2, 4)), r'\[D, R\] with D = 3, got \(2, 4\)'),
+        (reading, np.zeros((3, 4)), 'positive, finite'),
+    ):
+      with self.assertRaisesRegex(ValueError, message):
+        transfer.adapt_devices(_KEYS, pre, *_support(), reference_ms)
 
   @parameterized.parameters(
       (((3, 12, 6), (3, 11)), r'\(3, 12, 6\) and \(3, 11\)'),

@@ -12,6 +12,7 @@ from scipy import stats
 import tiny_network
 
 from nasflat_jax import transfer
+from nasflat_jax import types
 
 _S = tiny_network.NUM_SOURCES
 
@@ -163,6 +164,30 @@ class AdaptTest(absltest.TestCase):
         tiny_network.predictor(), self.params, constant, _S
     )
     np.testing.assert_array_equal(rho, -np.ones(_S))
+
+  def test_nearest_source_describes_a_source_by_its_own_latencies(self):
+    # Scores are column `reference[0]` of the encoding: no row is read.
+    def apply(params, architectures, devices, *, key=None):
+      del params, key
+      column = devices.reference[:, :1].astype(jnp.int32)
+      return jnp.take_along_axis(architectures.encoding, column, 1)[:, 0]
+
+    reference = jnp.asarray([[4.0], [5.0], [7.0]])
+    label = self.support.architectures.encoding[:, 5]
+    devices = dataclasses.replace(
+        self.support.devices, reference=jnp.full((20, 1), 7.0)
+    )
+    rho = transfer.nearest_source(
+        types.Predictor(None, apply), {},
+        dataclasses.replace(self.support, label=label, devices=devices),
+        _S, reference,
+    )
+    encoding = np.asarray(self.support.architectures.encoding)
+    expected = [
+        stats.spearmanr(encoding[:, column], label)[0] for column in (4, 5, 7)
+    ]
+    np.testing.assert_allclose(rho, expected, atol=1e-5)
+    self.assertEqual(int(np.argmax(rho)), 1)
 
   def test_warm_start_copies_the_nearest_row_and_nothing_else(self):
     support = self._like_source(2)

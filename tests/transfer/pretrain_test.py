@@ -94,6 +94,22 @@ class SourceBatchTest(absltest.TestCase):
         data.architectures.encoding[np.array(rows)],
     )
 
+  def test_rows_carry_the_references_of_their_device(self):
+    genotype, latency_ms = tiny_network.devices(tiny_network.NUM_SOURCES)
+    data = transfer.source_data(
+        transfer.decoder(tiny_network.SPACE, 'none'), genotype, latency_ms,
+        latency_ms[:, :4],
+    )
+    log = np.log(latency_ms[:, :4])
+    wanted = (log - log.mean(1, keepdims=True)) / log.std(1, keepdims=True)
+    np.testing.assert_allclose(data.reference, wanted, rtol=1e-4, atol=1e-5)
+    batch = transfer.source_batch(
+        jax.random.key(3), data, num_devices=3, num_architectures=5
+    )
+    np.testing.assert_array_equal(
+        batch.devices.reference, data.reference[batch.devices.index]
+    )
+
   def test_every_device_is_drawn_and_more_than_there_are_repeat(self):
     data, _ = _data()
     many = transfer.source_batch(

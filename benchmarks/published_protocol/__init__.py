@@ -1,0 +1,1 @@
+"""NASFLAT as its authors ran it: network, training loop, protocol, figures."""

@@ -1,0 +1,1 @@
+"""The parts of `report_study.py`: one module for each section."""

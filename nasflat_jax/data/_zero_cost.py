@@ -1,0 +1,132 @@
+"""Zero-cost proxies: training-free scores of the networks of one space."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+from nasflat_jax.data import _atomic
+
+# One order for all spaces, NAS-Bench-Suite-Zero's.
+PROXIES = (
+    'epe_nas', 'fisher', 'flops', 'grad_norm', 'grasp', 'jacov', 'l2_norm',
+    'nwot', 'params', 'plain', 'snip', 'synflow', 'zen',
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ZeroCostTable:
+  """Zero-cost proxies of `N` architectures of one space. Host only.
+
+  Attributes:
+    space: the space's name, e.g. `nasbench201`.
+    source: where the table comes from, e.g. `nasflat_fbnet`.
+    proxies: names of the `P` columns.
+    genotype: `[N, G]` int32, distinct rows in the convention of the space.
+    values: `[N, P]` float64 raw scores; NaN = absent. Units are upstream's.
+
+  Raises:
+    ValueError: where shapes or values do not fit.
+
+  Example:
+    >>> table = ZeroCostTable(
+    ...   space='toy',
+    ...   source='example',
+    ...   proxies=('params',),
+    ...   genotype=np.array([[0], [1]]),
+    ...   values=np.array([[2.5], [np.nan]]),
+    ... )
+    >>> table.column('params')
+    array([2.5, nan])
+  """
+
+  space: str
+  source: str
+  proxies: tuple[str, ...]
+  genotype: np.ndarray  # [N, G]
+  values: np.ndarray  # [N, P]
+
+  def __post_init__(self) -> None:
+    genotype = np.array(self.genotype, np.int32)
+    values = np.array(self.values, np.float64)
+    for array in (genotype, values):
+      array.flags.writeable = False
+    object.__setattr__(self, 'proxies', tuple(self.proxies))
+    object.__setattr__(self, 'genotype', genotype)
+    object.__setattr__(self, 'values', values)
+    if genotype.ndim != 2:
+      raise ValueError(
+          f'{self.source}: genotype must be [N, G], got {genotype.shape}'
+      )
+    wanted = (len(genotype), len(self.proxies))
+    if values.shape != wanted:
+      raise ValueError(
+          f'{self.source}: values must be [N, P] = {wanted}, '
+          f'got {values.shape}'
+      )
+    if len(np.unique(genotype, axis=0)) != len(genotype):
+      raise ValueError(f'{self.source}: an architecture occurs twice')
+    if np.isinf(values).any():
+      raise ValueError(
+          f'{self.source}: a proxy is infinite; mark absent ones with NaN'
+      )
+
+  def column(self, proxy: str) -> np.ndarray:
+    """Scores `[N]` of one proxy; `ValueError` if the table lacks it."""
+    if proxy not in self.proxies:
+      raise ValueError(
+          f'{self.source} has no proxy {proxy!r}; '
+          f'it has {", ".join(self.proxies)}'
+      )
+    return self.values[:, self.proxies.index(proxy)]
+
+  @property
+  def num_architectures(self) -> int:
+    """N."""
+    return self.genotype.shape[0]
+
+  def save(self, path: str | os.PathLike[str]) -> None:
+    """Writes a `.npz` without pickled objects, atomically."""
+    with _atomic.replacing(pathlib.Path(path)) as file:
+      np.savez(
+          file,
+          allow_pickle=False,
+          space=np.array(self.space),
+          source=np.array(self.source),
+          proxies=np.array(self.proxies, np.str_),
+          genotype=self.genotype,
+          values=self.values,
+      )
+
+  @classmethod
+  def load(cls, path: str | os.PathLike[str]) -> ZeroCostTable:
+    """Reads what `save` wrote; never unpickles.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the file is not a table of zero-cost proxies.
+    """
+    try:
+      with np.load(path, allow_pickle=False) as npz:
+        return cls(
+            space=str(npz['space']),
+            source=str(npz['source']),
+            proxies=tuple(str(name) for name in npz['proxies']),
+            genotype=npz['genotype'],
+            values=npz['values'],
+        )
+    except (
+        AttributeError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,  # pickled objects, a damaged header
+        zipfile.BadZipFile,
+    ) as error:
+      raise ValueError(
+          f'{path} is not a table of zero-cost proxies: {error}'
+      ) from error
