@@ -39,9 +39,7 @@ def build(results: Results) -> section.Section:
   winners = []
   for part in section.by_suite_sampler_size(results.rows):
     suite, tasks, sampler, size, rows = part
-    for base in ordered(row['method'] for row in rows):
-      if '[' in base:
-        continue
+    for base in _bases(rows):
       for axis, variants in _axes(rows, base).items():
         known = f' ({defaults[axis]})' if axis in defaults else ''
         values = {base: f'default{known}', **variants}
@@ -67,12 +65,29 @@ def build(results: Results) -> section.Section:
   return section.Section('axes', lines, numbers)
 
 
+def _bases(rows: Sequence[Row]) -> list[str]:
+  """Methods whose options all other variants of the method have too."""
+  found = []
+  variants = ordered(row['method'] for row in rows)
+  for method in variants:
+    name, options = section.split_options(method)
+    others = [
+        more for other, more in map(section.split_options, variants)
+        if other == name
+    ]
+    if all(options.items() <= more.items() for more in others):
+      found.append(method)
+  return found
+
+
 def _axes(rows: Sequence[Row], base: str) -> dict[str, dict[str, str]]:
   """For each option, the methods that change it and the values they give it."""
   found: dict[str, dict[str, str]] = {}
+  base_name, shared = section.split_options(base)
   for method in ordered(row['method'] for row in rows):
     name, options = section.split_options(method)
-    if name != base or not options:
+    options = {k: v for k, v in options.items() if k not in shared}
+    if name != base_name or not options:
       continue
     if len(options) == 1:
       ((axis, value),) = options.items()

@@ -101,6 +101,19 @@ def test_an_axis_is_paired_with_the_default():
   assert record['difference_error'] == pytest.approx(0.05)
 
 
+def test_options_that_all_variants_share_are_no_axis():
+  rows = [
+      *_rows([0.4, 0.6], method='m[steps=9]'),
+      *_rows([0.5, 0.7], method='m[steps=9,wide=true]'),
+      *_rows([0.1, 0.2], method='other'),
+  ]
+  found = axes.build(_results(rows))
+  assert {(n['method'], n['axis']) for n in found.numbers} == {
+      ('m[steps=9]', 'wide')
+  }
+  assert _line(found.lines, 'true')[0] == '0.600 (+0.100 ±0.000)'
+
+
 def test_samplers_by_encoding():
   rows = _rows([0.5, 0.7], sampler='k_means(cate)')
   rows += _rows([0.8, 0.8], sampler='k_means(zcp)')
