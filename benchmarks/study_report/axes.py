@@ -43,6 +43,8 @@ def build(results: Results) -> section.Section:
       for axis, variants in _axes(rows, base).items():
         known = f' ({defaults[axis]})' if axis in defaults else ''
         values = {base: f'default{known}', **variants}
+        if axis == 'predictor':
+          values |= {name: name for name in _alone(rows)}
         lines += [
             f'### {base}: {axis}; {suite}, sampler {sampler}, n = {size}', '',
         ]  # fmt: skip
@@ -78,6 +80,11 @@ def _bases(rows: Sequence[Row]) -> list[str]:
     if all(options.items() <= more.items() for more in others):
       found.append(method)
   return found
+
+
+def _alone(rows: Sequence[Row]) -> list[str]:
+  """Methods without variants: predictors of another kind."""
+  return [base for base in _bases(rows) if not _axes(rows, base)]
 
 
 def _axes(rows: Sequence[Row], base: str) -> dict[str, dict[str, str]]:

@@ -47,7 +47,8 @@ _SAMPLER = flags.DEFINE_string(
     'at a time where the bayesian method is least certain.', flag_values=_FLAGS)
 _SAMPLER_ENCODING = flags.DEFINE_string(
     'sampler_encoding', None, 'What the sampler sees of an architecture: '
-    'costs, flops, one_hot, params, prior (the features of the bayesian '
+    'a name of nasflat_jax.encodings (costs, one_hot, zcp, arch2vec, cate, '
+    'caz, ...), flops, params, prior (the features of the bayesian '
     'method) or latency_oracle (the very latencies of the target: an upper '
     'bound, not a method). Default: flops for stratified, which takes flops, '
     'params or latency_oracle; costs for the others; random sees nothing.',

@@ -114,6 +114,18 @@ def test_options_that_all_variants_share_are_no_axis():
   assert _line(found.lines, 'true')[0] == '0.600 (+0.100 ±0.000)'
 
 
+def test_other_methods_are_other_predictors():
+  rows = [
+      *_rows([0.4, 0.6], method='net'),
+      *_rows([0.5, 0.7], method='net[predictor=gcn]'),
+      *_rows([0.1, 0.3], method='net[wide=true]'),
+      *_rows([0.6, 0.8], method='linear'),
+  ]
+  found = axes.build(_results(rows))
+  assert _line(found.lines, 'linear')[0] == '0.700 (+0.200 ±0.000)'
+  assert '\n'.join(found.lines).count('linear |') == 2  # table and winner
+
+
 def test_samplers_by_encoding():
   rows = _rows([0.5, 0.7], sampler='k_means(cate)')
   rows += _rows([0.8, 0.8], sampler='k_means(zcp)')
