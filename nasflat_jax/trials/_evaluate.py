@@ -53,8 +53,10 @@ def evaluate(
     support rows (`metrics.calibrate`) for `mape` and `within_10pct`.
 
   Raises:
-    ValueError: the method gives scores of a wrong shape, or not finite.
+    ValueError: the method gives scores of a wrong shape, or not finite, or
+      reads references that leave too few rows to judge.
   """
+  draws = [drawn.for_method(method) for drawn in draws]
   name = problem.partition.name if problem.partition else ''
   start = time.perf_counter()
   state = method.prepare(_protocol.fold(key, 'prepare', name), problem)
@@ -64,7 +66,6 @@ def evaluate(
   total = sum(len(drawn.device) for drawn in draws)
   rows: list[Row] = []
   for drawn in draws:
-    drawn = drawn.for_method(method)
     start = time.perf_counter()
     scores = method.predict(drawn.keys, problem, state, drawn.support)
     jax.block_until_ready([s for s in scores if isinstance(s, jax.Array)])

@@ -66,11 +66,23 @@ class Draws:
     """Gives the references to a method that reads them, and only to it.
 
     They are then left out of `judged`: what was measured is not predicted.
+
+    Raises:
+      ValueError: fewer than 3 rows of a device are then left to judge.
     """
     if not method.reads_references:
       return self
     judged = self.judged.copy()
     judged[:, self.reference_ids] = False
+    left = judged.sum(axis=1)
+    if left.min() < _MIN_JUDGED:
+      device = self.device[int(left.argmin())]
+      raise ValueError(
+          f'task {self.task}: num_support {self.num_support} and '
+          f'{len(self.reference_ids)} reference architectures leave '
+          f'{left.min()} measured architectures of device {device!r} to judge, '
+          f'at least {_MIN_JUDGED} are needed'
+      )
     support = self.support._replace(
         reference_ms=self.latency_ms[:, self.reference_ids]
     )

@@ -21,7 +21,8 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     One entry for each task, method, sampler and support size, in the order of
     `rows`, then one for each method over the tasks, called `all`: the mean of
     the task means. Keys: `task, method, sampler, num_support, num_devices,
-    num_trials, num_degenerate`, the mean of each figure under its name, and
+    num_trials, num_degenerate, budget` (measurements on `source`, `reference`
+    and `target`, None where they differ within the entry), the mean of each figure under its name, and
     `spearman_std`, the standard deviation over trials of the mean over devices
     (None with fewer than two trials).
   """
@@ -62,6 +63,7 @@ def _entry(
       'num_devices': len({row['device'] for row in group}),
       'num_trials': len(trials),
       'num_degenerate': sum(bool(row['degenerate']) for row in group),
+      'budget': _budget([row['budget'] for row in group]),
       **{figure: _mean([row[figure] for row in group]) for figure in _FIGURES},
       'spearman_std': _std(per_trial),
   }
@@ -81,12 +83,23 @@ def _overall_entry(
       'num_devices': sum(entry['num_devices'] for entry in group),
       'num_trials': min(entry['num_trials'] for entry in group),
       'num_degenerate': sum(entry['num_degenerate'] for entry in group),
+      'budget': _budget([entry['budget'] for entry in group]),
       **{figure: _mean([e[figure] for e in group]) for figure in _FIGURES},
       # Tasks are drawn independently, so their variances add.
       'spearman_std': (
           float(np.sqrt(np.sum(np.square(known))) / len(known))
           if len(known) == len(group) else None
       ),
+  }
+
+
+def _budget(
+    budgets: Sequence[Mapping[str, int | None]],
+) -> dict[str, int | None]:
+  """The counts that are the same in all of them, None for the others."""
+  return {
+      name: count if all(b[name] == count for b in budgets) else None
+      for name, count in budgets[0].items()
   }
 
 

@@ -9,7 +9,14 @@ from typing import Any
 
 from nasflat_jax.trials import _features
 
-_HEADER = ('task', 'method', 'n', 'spearman', 'kendall', 'mape', 'within 10 %')
+_HEADER = (
+    'task', 'method', 'n', 'spearman', 'kendall', 'mape', 'within 10 %',
+    'measured',
+)
+_MEASURED = (
+    'measured: on all source devices + reference architectures on the target + '
+    'support on the target'
+)
 
 
 def print_summary(entries: Sequence[Mapping[str, Any]]) -> None:
@@ -41,8 +48,8 @@ def format_summary(entries: Sequence[Mapping[str, Any]]) -> str:
     entries: what `summarize` gave.
 
   Returns:
-    Lines without a trailing newline. Notes below the table name a sampler other
-    than `random`, and say so where it is an oracle.
+    Lines without a trailing newline. Notes below the table say what `measured`
+    adds up and name a sampler other than `random`, an oracle as such.
   """
   lines = [_HEADER, *(_cells(entry) for entry in entries)]
   widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
@@ -57,9 +64,9 @@ def format_summary(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-  """What the figures cannot be read without: how the support was chosen."""
+  """What the figures cannot be read without: the cost, and what chose."""
   names = dict.fromkeys(str(entry['sampler']) for entry in entries)
-  notes = []
+  notes = [_MEASURED] if entries else []
   for name in names:
     if f'({_features.ORACLE})' in name:
       notes.append(
@@ -72,7 +79,7 @@ def _notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
-  """One line of the table: task, method, n and the figures with spread."""
+  """One line of the table: figures with spread, and what they cost."""
   spearman = _cell(entry['spearman'])
   if entry['spearman_std'] is not None:
     spearman += f' ±{entry["spearman_std"]:.3f}'
@@ -86,6 +93,11 @@ def _cells(entry: Mapping[str, Any]) -> tuple[str, ...]:
       _cell(entry['kendall']),
       _cell(entry['mape']),
       _cell(entry['within_10pct']),
+      ' + '.join(
+          'varies' if entry['budget'][name] is None
+          else str(entry['budget'][name])
+          for name in ('source', 'reference', 'target')
+      ),
   )
 
 

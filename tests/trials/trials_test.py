@@ -807,7 +807,8 @@ class SummaryTest(absltest.TestCase):
         'task': 'A', 'method': 'm', 'sampler': 's', 'num_support': 5,
         'device': 'd', 'trial': 0, 'spearman': 0.5, 'kendall': 0.25,
         'mape': None, 'within_10pct': 0.5, 'coverage_90': None,
-        'degenerate': False, **changes,
+        'degenerate': False,
+        'budget': {'source': 90, 'reference': 0, 'target': 5}, **changes,
     }
 
   def test_means_and_spread(self):
@@ -825,9 +826,10 @@ class SummaryTest(absltest.TestCase):
     self.assertIsNone(entry['mape'])
 
   def test_overall_is_the_mean_of_task_means(self):
+    other = {'source': 40, 'reference': 10, 'target': 5}
     rows = [
         *(self._row(device=d, spearman=0.2) for d in 'abc'),
-        self._row(task='B', spearman=0.8, degenerate=True),
+        self._row(task='B', spearman=0.8, degenerate=True, budget=other),
         self._row(task='B', method='only_b'),
     ]
     entries = trials.summarize(rows)
@@ -837,9 +839,12 @@ class SummaryTest(absltest.TestCase):
     )
     self.assertAlmostEqual(entries[-1]['spearman'], 0.5)
     text = trials.format_summary(entries)
-    self.assertLen(text.splitlines(), 6)  # the header, and the sampler
+    self.assertLen(text.splitlines(), 7)  # the header, and two notes
     self.assertIn('0.800 (1 degenerate)', text)
-    self.assertRegex(text.splitlines()[-2], r'^all +m +5 +0\.500')
+    self.assertRegex(
+        text.splitlines()[-3], r'^all +m +5 +0\.500.* varies \+ varies \+ 5$'
+    )
+    self.assertRegex(text.splitlines()[1], r' 90 \+ 0 \+ 5$')
 
   def test_the_table_names_samplers_and_oracles(self):
     rows = [
@@ -848,7 +853,7 @@ class SummaryTest(absltest.TestCase):
     ]
     text = trials.format_summary(trials.summarize(rows))
     self.assertEqual(
-        [line[:40] for line in text.splitlines()[4:]],
+        [line[:40] for line in text.splitlines()[5:]],
         ['sampler: k_means(costs)', 'sampler: stratified(latency_oracle): an '],
     )
     self.assertIn('an oracle', text.splitlines()[-1])
