@@ -125,9 +125,6 @@ _METHODS = {
         {**_SMALL_MULTI_PREDICT, 'device': 'latency_vector'},
     ),
     'nasflat': (methods.nasflat, _SMALL),
-    'nasflat_both': (
-        methods.nasflat, {**_SMALL, 'device_representation': 'both'}
-    ),
     'nasflat_encoding_mlp': (
         methods.nasflat, {**_SMALL, 'predictor': 'encoding_mlp'}
     ),
@@ -251,14 +248,15 @@ class ContractTest(parameterized.TestCase):
   @parameterized.parameters(*_META_LEARNERS)
   def test_meta_learner(self, name):
     factory, references, keywords = _META_LEARNERS[name]
-    predictor = predictors.help(
-        spaces.NASBENCH201.spec, hardware_embedding=references > 0
-    )
+    # HELP modulates its own network; for the others the smallest will do.
+    predictor, rate = _linear_predictor(), 0.01
+    if references:
+      predictor, rate = predictors.help(spaces.NASBENCH201.spec), 0.1
     testing.check_transfer(
         factory(
             predictor,
             optimizer=optax.adam(1e-2),
-            inner_learning_rate=0.1,
+            inner_learning_rate=rate,
             **keywords,
         ),
         spaces.NASBENCH201,
@@ -657,6 +655,16 @@ _BROKEN_METHODS = {
     'budget': (
         lambda: _method_with(budget=lambda problem, n: types.Budget(0, 0, 0)),
         'must count 8 support rows',
+    ),
+    'references': (
+        lambda: _method_with(reads_references=True),
+        'must count 6 references, got 0',
+    ),
+    'unpaid': (
+        lambda: methods.best_source()._replace(
+            budget=methods.linear_sources().budget
+        ),
+        'a source row beyond the budget',
     ),
 }
 

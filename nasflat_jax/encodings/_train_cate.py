@@ -79,9 +79,9 @@ def train(
 ) -> tuple[dict[str, Any], dict[str, float]]:
   """The encoder's variables and how well hidden operations are guessed.
 
-  AdamW at 1e-3 with 100 steps of warm-up, a tenth if there are fewer than
-  1,000 steps, and a linear decay, weight decay
-  0.01 on matrices, label smoothing 0.1.
+  AdamW at 1e-3 with 100 steps of warm-up, a tenth of all if there are fewer
+  than 1,000, and a linear decay; weight decay 0.01 on matrices; label
+  smoothing 0.1.
 
   Note:
     Two blocks of four heads and one over the pair, not 12 and 24 of eight, and

@@ -22,6 +22,7 @@ from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import types
 from nasflat_jax.methods import _base
+from nasflat_jax.methods import _checks
 
 _NUM_SUPPORT = 10  # of an episode, as published
 # Episodes as published; 2000 on the other spaces.
@@ -67,8 +68,7 @@ def help(
     ValueError: a count is out of range; `prepare`: the problem has no
       reference architectures.
   """
-  if num_draws < 1:
-    raise ValueError(f'num_draws must be 1 or more, got {num_draws}')
+  _checks.at_least_one(num_draws=num_draws, inner_steps=inner_steps)
 
   @functools.cache
   def learner(spec: types.SpaceSpec) -> _Learner:
@@ -102,6 +102,9 @@ def maml(
 
   Returns:
     The method.
+
+  Raises:
+    ValueError: a count is out of range.
   """
   return _method(
       _maml_learner(
@@ -159,6 +162,7 @@ def reptile(
 
   Keywords as of `maml`.
   """
+  _checks.at_least_one(inner_steps=inner_steps)
 
   @functools.cache
   def learner(spec: types.SpaceSpec) -> _Learner:
@@ -176,6 +180,8 @@ def reptile(
 def _maml_learner(
     learning_rate: float, inner_steps: int, **keywords: Any
 ) -> Callable[[types.SpaceSpec], _Learner]:
+  _checks.at_least_one(inner_steps=inner_steps)
+
   @functools.cache
   def learner(spec: types.SpaceSpec) -> _Learner:
     predictor = predictors.help(spec, hardware_embedding=False)

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -88,9 +87,9 @@ def multi_predict(
     The method.
 
   Raises:
-    ValueError: an unknown name, no such encoding, or a number below 1; in
-      `prepare`, no references where `device='latency_vector'`, or a source
-      without measured rows.
+    ValueError: an unknown name, or a number below 1; in `prepare`, a source
+      without measured rows; with `device='latency_vector'`, no references in
+      the problem, or in `predict` no `reference_ms` in the support.
   """
   for keyword, value, choices in (
       ('representation', representation, tuple(_REPRESENTATIONS)),
@@ -101,11 +100,6 @@ def multi_predict(
           f'{keyword}: unknown {value!r}; choose from {", ".join(choices)}'
       )
   encoding = _REPRESENTATIONS[representation]
-  if not hasattr(encodings, encoding):
-    raise ValueError(
-        f'representation: {representation!r} needs encodings.{encoding}, which'
-        ' this version lacks'
-    )
   _checks.at_least_one(
       width=width, epochs=epochs, max_steps=max_steps, refits=refits
   )
@@ -151,7 +145,11 @@ def multi_predict(
         refits,
     )
     tables = None
-    if state.vectors is not None and support.reference_ms is not None:
+    if state.vectors is not None:
+      if support.reference_ms is None:
+        raise ValueError(
+            "device: 'latency_vector' needs reference_ms in its support"
+        )
       own = _scaled(support.reference_ms)  # [T, R]
       sources = np.broadcast_to(
           state.vectors, (len(own), *state.vectors.shape)

@@ -34,7 +34,7 @@ def _problem() -> tuple[methods.Problem, np.ndarray]:
       source_names=tuple(f'source_{i}' for i in range(_SOURCES)),
       source_latency_ms=source,
       source_ids=np.arange(_ROWS - 10),
-      reference_ids=np.arange(_ROWS - 10, _ROWS),
+      reference_ids=np.arange(_ROWS - 10, _ROWS - 4),
   )
   return problem, latency_ms[-1]
 
@@ -43,7 +43,8 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   """Checks `(prepare, predict, budget)` on a small made-up table.
 
   Shapes, finite scores, one key one result, pairs that do not see each other,
-  inputs left as they were, and a budget that counts.
+  inputs left as they were, a budget that counts, and no source row read that
+  the budget does not pay for.
 
   Args:
     method: the method. Give a trained one few steps.
@@ -70,9 +71,15 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   _check_scores(contract, scores)
   again = method.predict(keys, problem, state, support)
   contract.same(scores, again, 'predict: one key, two results')
-  fresh = method.prepare(jax.random.key(0), problem)
-  again = method.predict(keys, problem, fresh, support)
-  contract.same(scores, again, 'prepare: one key, two results')
+  _check_budget(contract, method, problem)
+  paid = _paid_only(method, problem)
+  fresh = method.prepare(jax.random.key(0), paid)
+  again = method.predict(keys, paid, fresh, support)
+  contract.same(
+      scores,
+      again,
+      'prepare: one key, two results, or a source row beyond the budget',
+  )
   # Pair 0 keeps its key and support, pair 1 gets those of another device.
   other = methods.Support(ids[[0, 0]], np.stack([slower[0], slower[0][::-1]]))
   if support.reference_ms is not None:
@@ -96,11 +103,31 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
       and np.array_equal(support.ids, ids),
       'the method changes the support it is given',
   )
-  _check_budget(contract, method, problem)
+
+
+def _paid_only(
+    method: methods.Method, problem: methods.Problem
+) -> methods.Problem:
+  """Without source rows beyond `source_ids` and references, if not counted."""
+  paid = np.zeros(_ROWS, bool)
+  counted = method.budget(problem, _SUPPORT).source
+  if counted:
+    paid[problem.source_ids] = True
+    if method.reads_references:
+      paid[problem.reference_ids] = True
+  if counted > np.isfinite(problem.source_latency_ms[:, paid]).sum():
+    return problem
+  hidden = np.where(paid, problem.source_latency_ms, np.nan)
+  return dataclasses.replace(problem, source_latency_ms=hidden)
 
 
 def _arrays(problem: methods.Problem) -> tuple[np.ndarray, ...]:
-  return problem.genotype, problem.source_latency_ms, problem.source_ids
+  return (
+      problem.genotype,
+      problem.source_latency_ms,
+      problem.source_ids,
+      problem.reference_ids,
+  )
 
 
 def _check_scores(
@@ -153,4 +180,9 @@ def _check_budget(
   contract.require(
       budget.target == _SUPPORT,
       f'budget must count {_SUPPORT} support rows, got {budget.target}',
+  )
+  wanted = len(problem.reference_ids) if method.reads_references else 0
+  contract.require(
+      budget.reference == wanted,
+      f'budget must count {wanted} references, got {budget.reference}',
   )

@@ -22,9 +22,9 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     `rows`, then one for each method over the tasks, called `all`: the mean of
     the task means. Keys: `task, method, sampler, num_support, num_devices,
     num_trials, num_degenerate, budget` (measurements on `source`, `reference`
-    and `target`, None where they differ within the entry), the mean of each figure under its name, and
-    `spearman_std`, the standard deviation over trials of the mean over devices
-    (None with fewer than two trials).
+    and `target`, None where they differ within the entry), the mean of each
+    figure under its name, and `spearman_std`, the standard deviation over
+    trials of the mean over devices (None with fewer than two trials).
   """
   groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
   for row in rows:

@@ -15,6 +15,15 @@ _KEYS = jax.random.split(jax.random.key(1), 2)
 _REFERENCES = np.arange(50, 60)
 
 
+def setUpModule():
+  # Most of the time here is compilation.
+  jax.config.update('jax_disable_most_optimizations', True)
+
+
+def tearDownModule():
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
 def _problem():
   rng = np.random.default_rng(0)
   ids = rng.choice(5**6, 80, replace=False)
@@ -102,8 +111,9 @@ class HelpTest(absltest.TestCase):
     )
     with self.assertRaisesRegex(ValueError, 'needs reference_ids'):
       self.method.prepare(jax.random.key(0), problem)
-    with self.assertRaisesRegex(ValueError, 'num_draws must be 1'):
-      methods.help(num_draws=0)
+    for name in ('num_draws', 'inner_steps'):
+      with self.assertRaisesRegex(ValueError, f'{name} must be 1'):
+        methods.help(**{name: 0})
 
 
 class KinTest(parameterized.TestCase):
@@ -120,6 +130,8 @@ class KinTest(parameterized.TestCase):
     )
     with self.assertRaisesRegex(ValueError, 'episodes must be 0 or more'):
       factory(episodes=-1)
+    with self.assertRaisesRegex(ValueError, 'inner_steps must be 1 or more'):
+      factory(inner_steps=0)
 
 
 if __name__ == '__main__':

@@ -1,7 +1,6 @@
 """AdaProxy, BRP-NAS and Multi-Predict as methods."""
 
 import dataclasses
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -198,6 +197,13 @@ class MultiPredictTest(parameterized.TestCase):
           jax.random.key(0), problem
       )
 
+  def test_latency_vector_needs_those_of_the_target(self):
+    problem, support, _ = _problem()
+    method = methods.multi_predict(device='latency_vector')
+    state = _multi_predict._State({}, np.zeros((2, 10), np.float32))
+    with self.assertRaisesRegex(ValueError, 'needs reference_ms in its supp'):
+      method.predict(_KEYS, problem, state, support)
+
   @parameterized.parameters(
       ('representation', 'gcn', 'vec, zcp_vec'),
       ('device', 'index', 'learnable, latency_vector'),
@@ -207,14 +213,6 @@ class MultiPredictTest(parameterized.TestCase):
         ValueError, f'^{keyword}: unknown {value!r}; choose from {choices}$'
     ):
       methods.multi_predict(**{keyword: value})
-
-  def test_refuses_proxies_that_are_not_there(self):
-    # `spec` leaves the stand-in without any encoding.
-    with mock.patch.object(_multi_predict, 'encodings', mock.Mock(spec=[])):
-      with self.assertRaisesRegex(
-          ValueError, "^representation: 'zcp_vec' needs encodings.zcp"
-      ):
-        methods.multi_predict(representation='zcp_vec')
 
   @parameterized.parameters('width', 'epochs', 'max_steps', 'refits')
   def test_refuses_a_number_below_one(self, name):
