@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 from typing import Any
 
 import chex
@@ -76,6 +77,8 @@ def nasflat(
     )
   parts = ('fine_tune', 'head') if adaptation == 'both' else (adaptation,)
 
+  # One object for equal arguments: it keys the compiled adaptation.
+  @functools.cache
   def network(spec: types.SpaceSpec, num_devices: int) -> types.Predictor:
     if predictor not in _LAYERS:
       return getattr(predictors, predictor)(spec, num_devices=num_devices)

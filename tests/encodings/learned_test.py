@@ -1,6 +1,7 @@
 """The learned encodings: what they see, their scale and their training."""
 
 import contextlib
+import functools
 import io
 import os
 import pathlib
@@ -178,15 +179,21 @@ class _TrainingTestCase(parameterized.TestCase):
     super().tearDownClass()
 
 
+def _train(name, seed):
+  return training.train(
+      name, spaces.NASBENCH201, seed=seed, num_networks=80, num_epochs=1
+  )
+
+
+_trained = functools.cache(_train)  # compiles for seconds
+
+
 class TrainingTest(_TrainingTestCase):
 
   @parameterized.parameters(*training.ENCODINGS)
   def test_one_seed_one_result_also_through_a_file(self, name):
     space = spaces.NASBENCH201
-    first, again = (
-        training.train(name, space, seed=3, num_networks=80, num_epochs=1)
-        for _ in range(2)
-    )
+    first, again = _trained(name, 3), _train(name, 3)
     genotype = jnp.asarray(spaces.reference_sample(space)[:16])
     path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / 'w'
     training.save(path, first)
@@ -202,10 +209,8 @@ class TrainingTest(_TrainingTestCase):
     space = spaces.NASBENCH201
     genotype = jnp.asarray(spaces.reference_sample(space)[:16])
     first, other = (
-        training.from_weights(space, training.train(
-            'arch2vec', space, seed=seed, num_networks=80, num_epochs=1
-        ))(genotype)
-        for seed in (3, 4)
+        training.from_weights(space, weights)(genotype)
+        for weights in (_trained('arch2vec', 3), _train('arch2vec', 4))
     )
     self.assertGreater(np.abs(np.asarray(first - other)).max(), 0.1)
 

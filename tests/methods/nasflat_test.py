@@ -75,16 +75,10 @@ class NasflatTest(parameterized.TestCase):
     self.assertEqual(self.state.num_sources, 2)
     self.assertLen(self.state.params['device_embedding'], 3)
 
-  def test_deterministic_and_reads_no_other_source_row(self):
+  def test_deterministic(self):
+    # That no other source row is read is in `testing.check_method`.
     np.testing.assert_array_equal(
         self._predict().scores, self._predict().scores
-    )
-    other = self.problem.source_latency_ms.copy()
-    other[:, 40:] = np.nan
-    problem = dataclasses.replace(self.problem, source_latency_ms=other)
-    again = _method().prepare(jax.random.key(0), problem)
-    jax.tree.map(
-        np.testing.assert_array_equal, again.params, self.state.params
     )
 
   def test_pairs_see_their_own_support_only(self):

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from nasflat_jax import data
+from nasflat_jax import encodings
 from nasflat_jax import methods
 from nasflat_jax import samplers
 from nasflat_jax import spaces
@@ -327,6 +328,14 @@ class FeaturesTest(parameterized.TestCase):
     self.assertEqual(drawn.sampler, f'{sampler}({encoding})')
     self.assertLen(drawn.device, 2)
 
+  def test_an_encoding_is_the_same_in_chunks(self):
+    _, build = trials.sampler_features('k_means', 'op_counts')
+    whole = encodings.op_counts(spaces.NASBENCH201)(self.table.genotype)
+    for size in (128, 300, 4096):
+      with mock.patch.object(trials._features, '_CHUNK', size):
+        features = build(self.problem, self.table)
+      np.testing.assert_allclose(features, whole, rtol=1e-6)
+
   def test_prior_sees_the_source_rows_of_the_problem_only(self):
     drawn = self._draw('d_optimal', 'prior')
     self.assertEqual(drawn.sampler, 'd_optimal(prior)')
@@ -507,6 +516,18 @@ class EvaluateTest(parameterized.TestCase):
     for drawn, reference_ms in zip(self.draws, seen[:2], strict=True):
       np.testing.assert_array_equal(
           reference_ms, drawn.latency_ms[:, references]
+      )
+
+  def test_references_may_leave_too_few_rows_to_judge(self):
+    table = _table(num=34)  # 14 rows of device d are measured
+    problem = trials.problem(self.key, table, _TASK)
+    method = methods.ridge_counts()._replace(reads_references=True)
+    with self.assertRaisesRegex(
+        ValueError, "5 and 10 reference .* of device 'd' to judge, at least 3"
+    ):
+      trials.evaluate(
+          self.key, method, problem, _draws(table, problem, sizes=(5,)),
+          method_name='m',
       )
 
   def test_references_are_measured_on_every_device(self):
