@@ -77,7 +77,11 @@ def nasflat(
     )
   parts = ('fine_tune', 'head') if adaptation == 'both' else (adaptation,)
 
-  # One object for equal arguments: it keys the compiled adaptation.
+  schedule = optax.cosine_decay_schedule(
+      learning_rate, pretrain_steps, alpha=1e-3
+  )
+
+  # One object for equal arguments: it keys the compiled programs.
   @functools.cache
   def network(spec: types.SpaceSpec, num_devices: int) -> types.Predictor:
     if predictor not in _LAYERS:
@@ -107,9 +111,7 @@ def nasflat(
         warm_start=warm_start and device_representation != 'latency_vector',
         encoding=encoding,
         num_steps=pretrain_steps,
-        schedule=optax.cosine_decay_schedule(
-            learning_rate, pretrain_steps, alpha=1e-3
-        ),
+        schedule=schedule,
         adapt_steps=adapt_steps,
         adapt_learning_rate=adapt_learning_rate,
         parts=parts,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
+from typing import Any
 
 import chex
 import jax
@@ -186,29 +188,45 @@ def pretrain(
   """
   num_devices = min(num_devices, data.label.shape[0])
 
-  def draw(k):
-    return source_batch(
-        k, data, num_devices=num_devices, num_architectures=num_architectures
-    )
-
-  state = jax.jit(algorithm.init)(key, draw(key))
+  begin, run = _compiled(algorithm, num_devices, num_architectures)
+  state = begin(key, data)
   if restore is not None:
     state = restore(state)
-
-  @jax.jit
-  def run(state, steps):
-    def body(state, i):
-      batch_key, step_key = jax.random.split(jax.random.fold_in(key, i))
-      state, info = algorithm.step(step_key, state, draw(batch_key))
-      return state, info.loss
-
-    return jax.lax.scan(body, state, steps)
-
   done = int(state.step)
   while done < num_steps:
     size = min(chunk_steps, num_steps - done)
-    state, loss = run(state, jnp.arange(done, done + size))
+    state, loss = run(key, data, state, jnp.arange(done, done + size))
     done += size
     if on_chunk is not None:
       on_chunk(state, float(jnp.mean(loss)))
   return state
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(
+    algorithm: types.TransferAlgorithm, num_devices: int, num_architectures: int
+) -> tuple[Callable[..., types.TransferState], Callable[..., Any]]:
+  """`(key, data) -> state` and `(key, data, state, steps) -> (state, loss)`.
+
+  Kept, so that tables of one shape share a compiled program.
+  """
+
+  def draw(key, data):
+    return source_batch(
+        key, data, num_devices=num_devices, num_architectures=num_architectures
+    )
+
+  @jax.jit
+  def begin(key, data):
+    return algorithm.init(key, draw(key, data))
+
+  @jax.jit
+  def run(key, data, state, steps):
+    def body(state, i):
+      batch_key, step_key = jax.random.split(jax.random.fold_in(key, i))
+      state, info = algorithm.step(step_key, state, draw(batch_key, data))
+      return state, info.loss
+
+    return jax.lax.scan(body, state, steps)
+
+  return begin, run

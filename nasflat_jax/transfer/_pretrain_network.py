@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+import functools
 from typing import Any
 
 import chex
@@ -59,14 +60,7 @@ def pretrain_network(
     The pretrained network.
   """
   num_sources = latency_ms.shape[0]
-  optimizer = optax.adamw(schedule, weight_decay=1e-5)
-  algorithm = _fine_tune.fine_tune(
-      predictor,
-      optimizer=optimizer,
-      adapt_optimizer=optimizer,
-      adapt_steps=adapt_steps,
-      num_sources=num_sources,
-  )
+  algorithm = _algorithm(predictor, schedule, adapt_steps, num_sources)
   decode = _adapt_devices.decoder(space, encoding)
   data = _pretrain.source_data(decode, genotype, latency_ms, reference_ms)
   final = _pretrain.pretrain(
@@ -90,4 +84,22 @@ def pretrain_network(
       parts=tuple(parts),
       warm_start=warm_start,
       source_reference=np.asarray(data.reference),
+  )
+
+
+@functools.lru_cache(maxsize=16)
+def _algorithm(
+    predictor: types.Predictor,
+    schedule: optax.Schedule,
+    adapt_steps: int,
+    num_sources: int,
+) -> types.TransferAlgorithm:
+  """The same object for the same arguments: it keys the compiled training."""
+  optimizer = optax.adamw(schedule, weight_decay=1e-5)
+  return _fine_tune.fine_tune(
+      predictor,
+      optimizer=optimizer,
+      adapt_optimizer=optimizer,
+      adapt_steps=adapt_steps,
+      num_sources=num_sources,
   )
