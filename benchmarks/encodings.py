@@ -27,6 +27,7 @@ from nasflat_jax import encodings
 from nasflat_jax import measure
 from nasflat_jax import partitions
 from nasflat_jax import predictors
+from nasflat_jax import reports
 from nasflat_jax import spaces
 
 _NAMES = ('op_counts', 'one_hot', 'costs', 'zcp', 'arch2vec', 'cate', 'caz')
@@ -100,7 +101,8 @@ def main() -> None:
       'rows': rows,
   }
   path = options.out / 'encodings.json'
-  path.write_text(json.dumps(record, indent=1) + '\n')
+  with reports.atomic_path(path) as partial:
+    partial.write_text(json.dumps(record, indent=1) + '\n')
   print(f'wrote {path}')
 
 

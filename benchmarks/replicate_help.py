@@ -34,6 +34,7 @@ from nasflat_jax import data
 from nasflat_jax import measure
 from nasflat_jax import partitions
 from nasflat_jax import predictors
+from nasflat_jax import reports
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -326,7 +327,8 @@ def main() -> None:
             ],
             'rows': rows,
         }
-        path.write_text(json.dumps(record, indent=2) + '\n')
+        with reports.atomic_path(path) as partial:
+          partial.write_text(json.dumps(record, indent=2) + '\n')
   rows = json.loads(path.read_text())['rows']
   print('\n'.join(table_lines(rows)))
   print(f'wrote {path}')

@@ -38,6 +38,7 @@ from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import measure
 from nasflat_jax import partitions
+from nasflat_jax import reports
 from nasflat_jax import spaces
 
 _COLUMNS = ('published_protocol', 'reset_first_128', 'clean')
@@ -153,7 +154,8 @@ def main() -> None:
         'rows': rows,
     })
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=1) + '\n')
+    with reports.atomic_path(options.out) as partial:
+      partial.write_text(json.dumps(record, indent=1) + '\n')
   _print([done['summary'] for done in record['tasks']])
 
 

@@ -26,6 +26,7 @@ import nasflat_jax
 from nasflat_jax import data
 from nasflat_jax import measure
 from nasflat_jax import predictors
+from nasflat_jax import reports
 from nasflat_jax import spaces
 
 _TABLE = 'oneproxy_nasbench201'
@@ -134,7 +135,8 @@ def main() -> None:
   }
   options.out.mkdir(parents=True, exist_ok=True)
   path = options.out / 'replicate_oneproxy.json'
-  path.write_text(json.dumps(record, indent=2) + '\n')
+  with reports.atomic_path(path) as partial:
+    partial.write_text(json.dumps(record, indent=2) + '\n')
   print(f'wrote {path}')
 
 

@@ -54,16 +54,16 @@ def main() -> int:
   options = parser.parse_args()
   settings = {
       name: getattr(options, name)
-      for name in ('num_support', 'num_trials', 'pool_size', 'num_source')
+      for name in (
+          'tasks', 'num_support', 'num_trials', 'pool_size', 'num_source'
+      )
   }
   tasks = partitions.parse(options.tasks)
   tables = {task.space: data.load_latency(task.space) for task in tasks}
   store = trials.Store(
       options.out,
       trials.metadata(
-          command=' '.join(['python', 'benchmarks/sampler_grid.py', *(
-              a for a in sys.argv[1:] if not a.startswith(('--out', '--res'))
-          )]),
+          command='python benchmarks/sampler_grid.py --out=F',
           seed=options.seed,
           data_sha256={s: data.fingerprint(t) for s, t in tables.items()},
           settings=settings,
