@@ -20,6 +20,7 @@ from nasflat_jax.methods import _checks
 
 _REPRESENTATIONS = {'vec': 'none', 'zcp_vec': 'zcp'}
 _DEVICES = ('learnable', 'latency_vector')
+_SCALES = ('support', 'scores')
 _BATCH = 128
 _ADAPT_EPOCHS = 50
 _ADAPT_RATE = 4e-4
@@ -48,6 +49,7 @@ def multi_predict(
     max_steps: int = 3000,
     learning_rate: float = 1.5e-3,
     refits: int = 3,
+    scale: str = 'support',
 ) -> _base.Method:
   """The latency predictor of Multi-Predict, https://arxiv.org/abs/2306.02459.
 
@@ -66,10 +68,9 @@ def multi_predict(
     refits=10`. The published start is the source most correlated with the
     target over the whole tables; here it is the one whose predictions order the
     support best. The published labels of the target are scaled by the extremes
-    of its whole table, which are not known; here they get the mean and the
-    spread of the scores that the network starts from. Each fine-tuning starts
-    from the pretrained weights; in the published code it goes on from the last
-    one.
+    of its whole table, which are not known; here by those of its support, or
+    see `scale`. Each fine-tuning starts from the pretrained weights; in the
+    published code it goes on from the last one.
 
   Args:
     representation: `vec`, the architecture alone, or `zcp_vec`, with the
@@ -82,6 +83,8 @@ def multi_predict(
     max_steps: pretraining steps at most, whatever the epochs.
     learning_rate: of pretraining; fine-tuning takes 4e-4.
     refits: fine-tunings of a pair, which differ in their batches.
+    scale: of the target's labels: `support`, 0..1 over the support; `scores`,
+      the mean and the spread of the scores that the network starts from.
 
   Returns:
     The method.
@@ -94,6 +97,7 @@ def multi_predict(
   for keyword, value, choices in (
       ('representation', representation, tuple(_REPRESENTATIONS)),
       ('device', device, _DEVICES),
+      ('scale', scale, _SCALES),
   ):
     if value not in choices:
       raise ValueError(
@@ -143,6 +147,7 @@ def multi_predict(
         transfer.decoder(problem.space, encoding),
         len(problem.source_names),
         refits,
+        scale,
     )
     tables = None
     if state.vectors is not None:
@@ -273,6 +278,7 @@ def _program(
     decode: Any,
     num_sources: int,
     refits: int,
+    scale: str,
 ):
   """Compiled fine-tuning and scoring of `T` pairs, one after another.
 
@@ -327,7 +333,8 @@ def _program(
       )
       rho = transfer.nearest_source(model, params, support, num_sources)
       params = predictors.copy_device(params, jnp.argmax(rho), num_sources)
-    label = _like(label, model.apply(params, rows, devices(len(label))))
+    if scale == 'scores':
+      label = _like(label, model.apply(params, rows, devices(len(label))))
 
     def refit(total, refit_key):
       adapted = tuned(model, refit_key, params, rows, label)
