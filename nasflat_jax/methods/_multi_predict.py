@@ -69,8 +69,8 @@ def multi_predict(
     target over the whole tables; here it is the one whose predictions order the
     support best. The published labels of the target are scaled by the extremes
     of its whole table, which are not known; here by those of its support, or
-    see `scale`. Each fine-tuning starts from the pretrained weights; in the
-    published code it goes on from the last one.
+    see `scale`. As in the published code, each fine-tuning goes on from the
+    weights of the last one, so that ten are 500 epochs.
 
   Args:
     representation: `vec`, the architecture alone, or `zcp_vec`, with the
@@ -336,15 +336,16 @@ def _program(
     if scale == 'scores':
       label = _like(label, model.apply(params, rows, devices(len(label))))
 
-    def refit(total, refit_key):
-      adapted = tuned(model, refit_key, params, rows, label)
+    def refit(carry, refit_key):
+      params, total = carry
+      params = tuned(model, refit_key, params, rows, label)
       scores = predictors.score(
-          model, adapted, architectures, jnp.int32(num_sources)
+          model, params, architectures, jnp.int32(num_sources)
       )
-      return total + scores, None
+      return (params, total + scores), None
 
-    zeros = jnp.zeros(len(architectures.genotype))
-    return jax.lax.scan(refit, zeros, jax.random.split(key, refits))[0]
+    start = params, jnp.zeros(len(architectures.genotype))
+    return jax.lax.scan(refit, start, jax.random.split(key, refits))[0][1]
 
   @jax.jit
   def run(keys, params, genotype, ids, label, tables):

@@ -1,6 +1,6 @@
 """Judges each encoding by a ridge on it: what it says about latency at all.
 
-python benchmarks/encodings.py --out=benchmarks/results
+python benchmarks/encoding_ridge.py --out=benchmarks/results
 
 One ridge for each device, fitted to the log latency of `--num_rows` random
 architectures and judged by Spearman on all others. Only devices that are a
