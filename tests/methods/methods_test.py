@@ -12,7 +12,10 @@ from nasflat_jax import methods
 from nasflat_jax import spaces
 
 # Closed-form methods; those with tests of their own are left out.
-_TESTED_APART = ('bayesian', 'nasflat')
+_TESTED_APART = {
+    'adaproxy', 'bayesian', 'brp_nas', 'fomaml', 'help', 'maml', 'meta_sgd',
+    'multi_predict', 'nasflat', 'reptile',
+}
 _METHODS = {
     'best_source': methods.best_source,
     'flops': methods.flops,
