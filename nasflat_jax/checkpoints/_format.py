@@ -258,15 +258,10 @@ def _check(params: Any, header: Mapping[str, Any]) -> types.Predictor:
     )
   encode = getattr(encodings, how.get('encoding', 'costs'))(space)
 
-  def build(predictor: types.Predictor) -> Any:
-    genotype = jnp.zeros((1, space.spec.num_genes), jnp.int32)
-    architecture = dataclasses.replace(
+  def decode(genotype: jax.Array) -> types.Architectures:
+    return dataclasses.replace(
         space.decode(genotype), encoding=encode(genotype)
     )
-    device = types.Devices(
-        index=jnp.zeros(1, jnp.int32), reference=jnp.zeros((1, 0))
-    )
-    return predictor.init(jax.random.key(0), architecture, device)
 
   try:
     predictor = getattr(predictors, factory)(
@@ -276,7 +271,8 @@ def _check(params: Any, header: Mapping[str, Any]) -> types.Predictor:
             for key, value in keywords.items()
         },
     )
-    should = _layout(jax.eval_shape(lambda: build(predictor)))  # no arithmetic
+    shapes = predictors.param_shapes(predictor, decode, space.spec.num_genes)
+    should = _layout(shapes)
   except (AttributeError, KeyError, TypeError, ValueError) as e:
     raise ValueError(f'of an unknown predictor ({e})') from e
   layout = _layout(params)

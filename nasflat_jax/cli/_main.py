@@ -161,6 +161,32 @@ def naming(flag: str) -> Iterator[None]:
     raise ValueError(f'--{flag}: {_describe(error)}') from error
 
 
+@contextlib.contextmanager
+def folder_of(path: pathlib.Path, flag: str) -> Iterator[None]:
+  """Makes a file's folder now, not after minutes of work.
+
+  Args:
+    path: the file that the block will write.
+    flag: the flag that named it, without dashes.
+
+  Yields:
+    Nothing. If the block fails, folders that were made and are empty go again.
+
+  Raises:
+    ValueError: the folder cannot be made.
+  """
+  missing = [folder for folder in path.parents if not folder.exists()]
+  with naming(flag):
+    path.parent.mkdir(parents=True, exist_ok=True)
+  try:
+    yield
+  except BaseException:
+    with contextlib.suppress(OSError):  # one that is not empty
+      for folder in missing:
+        folder.rmdir()
+    raise
+
+
 def path_of(flag: flags.FlagHolder[str]) -> pathlib.Path:
   """Returns a flag's path; an empty one would be the current folder.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import datetime
+import pathlib
 import shlex
 import sys
 import time
@@ -41,9 +42,11 @@ def _encode() -> None:
   out = _main.path_of(_OUT)
   if out.is_dir():
     raise ValueError(f'--out: {out} is a folder')
-  with _main.naming('out'):  # now, not after minutes of training
-    out.parent.mkdir(parents=True, exist_ok=True)
+  with _main.folder_of(out, 'out'):
+    _train(out)
 
+
+def _train(out: pathlib.Path) -> None:
   from nasflat_jax import spaces
   from nasflat_jax.cli import _adaptation
   from nasflat_jax.encodings import training

@@ -66,6 +66,12 @@ _OUT = flags.DEFINE_string(
 _RESUME = flags.DEFINE_boolean(
     'resume', False, 'Goes on with an interrupted run of the same settings.',
     flag_values=_FLAGS)
+_PRETRAINED = flags.DEFINE_string(
+    'pretrained', '', 'Folder of what methods learn on the source devices, '
+    'one npz for each task and method: read where there is one, written where '
+    'not. Other supports, trials and samplers then need no training. A file of '
+    'another seed, --num_source, table or method is refused.',
+    flag_values=_FLAGS)
 _CHOICES = {
     'adaptation': _axes.ADAPTATIONS,
     'encoding': _axes.ENCODINGS,
@@ -103,6 +109,9 @@ def main() -> None:
 
 def _evaluate() -> None:
   out = _check_out(_OUT.value)
+  pretrained = pathlib.Path(_PRETRAINED.value)
+  if pretrained.exists() and not pretrained.is_dir():
+    raise ValueError(f'--pretrained: {pretrained} is not a folder')
   num_support = _sizes(_NUM_SUPPORT.value)
   options = {
       'adaptation': _choice('adaptation', _ADAPTATION.value),
@@ -124,9 +133,10 @@ def _evaluate() -> None:
     tasks = partitions.parse(_TASKS.value)
   except ValueError as error:
     raise ValueError(f'--tasks: {error}') from error
+  names = _distinct('methods', trials.split(_METHODS.value))
   chosen = {
       name: trials.make_named(methods, name, options, flag='methods')
-      for name in _distinct('methods', trials.split(_METHODS.value))
+      for name in names
   }
   sampler = chooser = features = None
   sampler_name = _SAMPLER.value
@@ -139,6 +149,7 @@ def _evaluate() -> None:
     sampler = trials.public(samplers, sampler_name, flag='sampler')
     sampler_name, features = trials.sampler_features(
         sampler_name, _SAMPLER_ENCODING.value)
+    _check_encoding(_SAMPLER_ENCODING.value, tasks)
   tables = {
       task.table or task.space: (
           data.load(task.table) if task.table else data.load_latency(task.space)
@@ -156,17 +167,41 @@ def _evaluate() -> None:
       },
   )
   store = trials.Store(out, meta, resume=_RESUME.value)
+  pretraining = None
+  if _PRETRAINED.value:
+    pretraining = trials.Pretraining(pretrained, meta, {
+        name: trials.keywords_of(methods, name, options, flag='methods')
+        for name in names
+    })
   rows = trials.run(
       tasks, chosen, tables, seed=_SEED.value, num_support=num_support,
       num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE.value,
       sampler=sampler, sampler_name=sampler_name, features=features,
       chooser=chooser, pool_size=_POOL_SIZE.value or None, store=store,
+      pretraining=pretraining,
       # Nothing compiled for a task serves the next one, whose sources differ;
       # on CPU programs hold memory maps, whose number the system limits.
       on_task_end=jax.clear_caches,
       progress=lambda task, name: _main.Progress(f'{task} {name}'),
   )
   trials.print_summary(trials.summarize(rows))
+
+
+def _check_encoding(
+    name: str | None, tasks: Sequence[types.Partition]
+) -> None:
+  """Refuses an encoding without weights or data before any work."""
+  from nasflat_jax import encodings
+  from nasflat_jax import spaces
+  if name not in encodings.__all__:
+    return
+  for task in tasks:
+    try:
+      getattr(encodings, name)(spaces.get(task.space))
+    except (ValueError, FileNotFoundError) as error:
+      raise ValueError(
+          f'--sampler_encoding: {name} on task {task.name}: {error}'
+      ) from error
 
 
 def _own_splits(tasks: Sequence[types.Partition]) -> dict[str, object]:
@@ -217,7 +252,7 @@ def _choice(flag: str, value: str) -> str:
 def _command() -> str:
   """The command line in full, defaults included, without this run's paths."""
   lines = _FLAGS.flags_into_string().split()
-  own = ('--out=', '--resume', '--noresume')
+  own = ('--out=', '--pretrained=', '--resume', '--noresume')
   return ' '.join(['nasflat-evaluate', *(
       line for line in lines if not line.startswith(own))])
 

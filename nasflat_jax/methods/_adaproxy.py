@@ -34,19 +34,22 @@ def adaproxy(*, proxy: str = '') -> _base.Method:
     The method.
 
   Raises:
-    ValueError: in `prepare`, `proxy` is no source device of the task, or a
-      source has no measured rows.
+    ValueError: in `check`, `prepare` and `budget`, `proxy` is no source device
+      of the task; in `prepare`, a source has no measured rows.
   """
 
-  def prepare(
-      key: chex.PRNGKey, problem: _base.Problem
-  ) -> list[predictors.LinearModel]:
-    del key
+  def check(problem: _base.Problem) -> None:
     if proxy and proxy not in problem.source_names:
       raise ValueError(
           f'proxy: {proxy!r} is no source device of this task; choose from '
           f'{", ".join(problem.source_names)}'
       )
+
+  def prepare(
+      key: chex.PRNGKey, problem: _base.Problem
+  ) -> list[predictors.LinearModel]:
+    del key
+    check(problem)
     genotype, latency_ms = problem.source_rows
     models = []
     for name, row in zip(problem.source_names, latency_ms, strict=True):
@@ -87,8 +90,9 @@ def adaproxy(*, proxy: str = '') -> _base.Method:
   def budget(problem: _base.Problem, num_support: int) -> types.Budget:
     if not proxy:
       return _base.source_rows_budget(problem, num_support)
+    check(problem)
     row = problem.source_names.index(proxy)
     measured = int(np.isfinite(problem.source_rows[1][row]).sum())
     return types.Budget(source=measured, reference=0, target=num_support)
 
-  return _base.Method(prepare, predict, budget)
+  return _base.Method(prepare, predict, budget, check=check)

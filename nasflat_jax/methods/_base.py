@@ -7,7 +7,7 @@ leak them, and it keeps no state between targets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -118,6 +118,10 @@ def reference_budget(problem: Problem, num_support: int) -> types.Budget:
   )
 
 
+def _serves_all(problem: Problem) -> None:
+  del problem
+
+
 class Method(NamedTuple):
   """A few-shot method as pure functions.
 
@@ -128,9 +132,18 @@ class Method(NamedTuple):
     budget: `(problem, num_support) -> Budget` of one target device.
     reads_references: whether `predict` reads `Support.reference_ms`. Those rows
       are then measurements like the support: counted, and never judged.
+    check: `problem -> None`; a ValueError for one that the method cannot serve.
+      Cheap, so that a long run can be refused before it begins.
+    dump: `state -> arrays` by name, what `prepare` trained; None where a state
+      is not worth keeping.
+    restore: `(problem, arrays) -> state` gives back the state that was dumped;
+      a ValueError where the arrays are not of that problem and method.
   """
 
   prepare: Callable[[chex.PRNGKey, Problem], Any]
   predict: Callable[[chex.PRNGKey, Problem, Any, Support], Scores]
   budget: Callable[[Problem, int], types.Budget]
   reads_references: bool = False
+  check: Callable[[Problem], None] = _serves_all
+  dump: Callable[[Any], Mapping[str, Any]] | None = None
+  restore: Callable[[Problem, Mapping[str, Any]], Any] | None = None

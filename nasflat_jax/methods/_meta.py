@@ -8,7 +8,7 @@ reference architectures, which only HELP reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasflat_jax import checkpoints
 from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -68,18 +69,15 @@ def help(
     ValueError: a count is out of range; `prepare`: the problem has no
       reference architectures.
   """
-  _checks.at_least_one(num_draws=num_draws, inner_steps=inner_steps)
-
-  @functools.cache
-  def learner(spec: types.SpaceSpec) -> _Learner:
-    predictor = predictors.help(spec)
-    return _Learner(predictor, transfer.help(
-        predictor,
-        optimizer=optax.adam(learning_rate),
-        inner_steps=inner_steps,
-    ))
-
-  return _method(learner, episodes, num_draws=num_draws, reads_references=True)
+  _checks.at_least_one(num_draws=num_draws)
+  return _method(
+      transfer.help,
+      episodes,
+      learning_rate,
+      inner_steps,
+      num_draws=num_draws,
+      reads_references=True,
+  )
 
 
 def maml(
@@ -107,10 +105,11 @@ def maml(
     ValueError: a count is out of range.
   """
   return _method(
-      _maml_learner(
-          learning_rate, inner_steps, inner_learning_rate=inner_learning_rate
-      ),
+      transfer.maml,
       episodes,
+      learning_rate,
+      inner_steps,
+      inner_learning_rate=inner_learning_rate,
   )
 
 
@@ -126,13 +125,12 @@ def fomaml(
   Keywords as of `maml`.
   """
   return _method(
-      _maml_learner(
-          learning_rate,
-          inner_steps,
-          inner_learning_rate=inner_learning_rate,
-          order=1,
-      ),
+      transfer.maml,
       episodes,
+      learning_rate,
+      inner_steps,
+      inner_learning_rate=inner_learning_rate,
+      order=1,
   )
 
 
@@ -147,7 +145,7 @@ def meta_sgd(
   One for each parameter element, from 1e-3. Keywords as of `maml`.
   """
   return _method(
-      _maml_learner(learning_rate, inner_steps, learned_rates=True), episodes
+      transfer.maml, episodes, learning_rate, inner_steps, learned_rates=True
   )
 
 
@@ -162,69 +160,74 @@ def reptile(
 
   Keywords as of `maml`.
   """
-  _checks.at_least_one(inner_steps=inner_steps)
+  return _method(
+      transfer.reptile,
+      episodes,
+      learning_rate,
+      inner_steps,
+      inner_learning_rate=inner_learning_rate,
+  )
 
+
+def _method(
+    algorithm: Callable[..., types.TransferAlgorithm],
+    episodes: int,
+    learning_rate: float,
+    inner_steps: int,
+    *,
+    num_draws: int = 1,
+    reads_references: bool = False,
+    **keywords: Any,
+) -> _base.Method:
+  """A method from `(predictor, *, optimizer, inner_steps, **keywords)`."""
+  _checks.at_least_one(inner_steps=inner_steps)
+  if episodes < 0:
+    raise ValueError(f'episodes must be 0 or more, got {episodes}')
+
+  # One object for equal arguments: it keys the compiled programs.
   @functools.cache
   def learner(spec: types.SpaceSpec) -> _Learner:
-    predictor = predictors.help(spec, hardware_embedding=False)
-    return _Learner(predictor, transfer.reptile(
-        predictor,
-        optimizer=optax.adam(learning_rate),
-        inner_steps=inner_steps,
-        inner_learning_rate=inner_learning_rate,
-    ))
-
-  return _method(learner, episodes)
-
-
-def _maml_learner(
-    learning_rate: float, inner_steps: int, **keywords: Any
-) -> Callable[[types.SpaceSpec], _Learner]:
-  _checks.at_least_one(inner_steps=inner_steps)
-
-  @functools.cache
-  def learner(spec: types.SpaceSpec) -> _Learner:
-    predictor = predictors.help(spec, hardware_embedding=False)
-    return _Learner(predictor, transfer.maml(
+    predictor = predictors.help(spec, hardware_embedding=reads_references)
+    return _Learner(predictor, algorithm(
         predictor,
         optimizer=optax.adam(learning_rate),
         inner_steps=inner_steps,
         **keywords,
     ))
 
-  return learner
+  def check(problem: _base.Problem) -> None:
+    if reads_references and not problem.reference_ids.size:
+      raise ValueError('help needs reference_ids in its problem')
 
-
-def _method(
-    learner: Callable[[types.SpaceSpec], _Learner],
-    episodes: int,
-    *,
-    num_draws: int = 1,
-    reads_references: bool = False,
-) -> _base.Method:
-  """A method from a cached `spec -> _Learner`."""
-  if episodes < 0:
-    raise ValueError(f'episodes must be 0 or more, got {episodes}')
-
-  def prepare(key: chex.PRNGKey, problem: _base.Problem) -> chex.ArrayTree:
+  def train(
+      key: chex.PRNGKey, problem: _base.Problem, num_episodes: int
+  ) -> chex.ArrayTree:
     references = None
     if reads_references:
-      if not problem.reference_ids.size:
-        raise ValueError('help needs reference_ids in its problem')
       references = problem.source_latency_ms[:, problem.reference_ids]
     genotype, latency_ms = problem.source_rows
     data = transfer.episode_data(
         problem.space.decode, genotype, latency_ms, references
     )
-    spec = problem.space.spec
     state = transfer.meta_train(
         key,
-        learner(spec).algorithm,
+        learner(problem.space.spec).algorithm,
         data,
-        num_episodes=episodes or _EPISODES.get(spec.name, 2000),
+        num_episodes=num_episodes,
         num_support=max(min(_NUM_SUPPORT, len(genotype) // 2), 1),
     )
     return state.meta_params
+
+  def prepare(key: chex.PRNGKey, problem: _base.Problem) -> chex.ArrayTree:
+    check(problem)
+    published = _EPISODES.get(problem.space.spec.name, 2000)
+    return train(key, problem, episodes or published)
+
+  def restore(problem: _base.Problem, arrays: Mapping[str, Any]) -> Any:
+    like = jax.eval_shape(
+        lambda key: train(key, problem, 0), jax.random.key(0)
+    )
+    return checkpoints.fitted(arrays, like)
 
   def predict(
       keys: chex.PRNGKey,
@@ -256,7 +259,15 @@ def _method(
   budget = (
       _base.reference_budget if reads_references else _base.source_rows_budget
   )
-  return _base.Method(prepare, predict, budget, reads_references)
+  return _base.Method(
+      prepare,
+      predict,
+      budget,
+      reads_references,
+      check,
+      dump=checkpoints.named,
+      restore=restore,
+  )
 
 
 def _chunks(genotype: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import dataclasses
 import functools
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from nasflat_jax import checkpoints
 from nasflat_jax import predictors
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -115,15 +117,22 @@ def multi_predict(
         problem.space.spec, len(problem.source_names) + 1, width, **dims
     )
 
+  def check(problem: _base.Problem) -> None:
+    if by_latency and not problem.reference_ids.size:
+      raise ValueError(
+          "device: 'latency_vector' needs reference architectures, and this"
+          ' task has none'
+      )
+    transfer.decoder(problem.space, encoding)
+
+  def source_vectors(problem: _base.Problem) -> np.ndarray | None:
+    if not by_latency:
+      return None
+    return _scaled(problem.source_latency_ms[:, problem.reference_ids])
+
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> _State:
-    vectors = None
-    if by_latency:
-      if not problem.reference_ids.size:
-        raise ValueError(
-            "device: 'latency_vector' needs reference architectures, and this"
-            ' task has none'
-        )
-      vectors = _scaled(problem.source_latency_ms[:, problem.reference_ids])
+    check(problem)
+    vectors = source_vectors(problem)
     params = _pretrain(
         key,
         problem,
@@ -135,6 +144,15 @@ def multi_predict(
         learning_rate=learning_rate,
     )
     return _State(params, vectors)
+
+  def restore(problem: _base.Problem, arrays: Mapping[str, Any]) -> _State:
+    params = predictors.param_shapes(
+        network(problem),
+        transfer.decoder(problem.space, encoding),
+        problem.space.spec.num_genes,
+    )
+    like = _State(params, source_vectors(problem))
+    return checkpoints.fitted(arrays, like)
 
   def predict(
       keys: chex.PRNGKey,
@@ -171,7 +189,15 @@ def multi_predict(
     return _base.Scores(scores=np.asarray(scores), is_ms=False)
 
   budget = _base.reference_budget if by_latency else _base.source_rows_budget
-  return _base.Method(prepare, predict, budget, reads_references=by_latency)
+  return _base.Method(
+      prepare,
+      predict,
+      budget,
+      reads_references=by_latency,
+      check=check,
+      dump=checkpoints.named,
+      restore=restore,
+  )
 
 
 # One object for equal arguments, so that it can key compiled programs.

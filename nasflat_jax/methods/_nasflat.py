@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
+import numpy as np
 import optax
 
+from nasflat_jax import checkpoints
 from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import transfer
@@ -20,6 +22,13 @@ _READING = ('latency_vector', 'both')
 _ADAPTATIONS = ('fine_tune', 'head', 'both')
 _LAYERS = ('dense_graph_flow', 'graph_attention', 'layer_ensemble')
 _PREDICTORS = (*_LAYERS, 'gcn', 'encoding_mlp')
+
+
+class _Arrays(NamedTuple):
+  """What pretraining leaves behind; see `transfer.Pretrained`."""
+
+  params: Any
+  source_reference: np.ndarray  # [S, R]
 
 
 def nasflat(
@@ -76,6 +85,7 @@ def nasflat(
         f' {", ".join(_LAYERS)} for predictor, got {predictor!r}'
     )
   parts = ('fine_tune', 'head') if adaptation == 'both' else (adaptation,)
+  warm = warm_start and device_representation != 'latency_vector'
 
   schedule = optax.cosine_decay_schedule(
       learning_rate, pretrain_steps, alpha=1e-3
@@ -93,22 +103,29 @@ def nasflat(
         hardware_embedding=device_representation,  # type: ignore[arg-type]
     )
 
-  def prepare(
-      key: chex.PRNGKey, problem: _base.Problem
-  ) -> transfer.Pretrained:
-    ids = problem.reference_ids
-    if reads and not len(ids):
+  def check(problem: _base.Problem) -> None:
+    if reads and not problem.reference_ids.size:
       raise ValueError(
           f'device_representation: {device_representation!r} needs reference'
           ' architectures that are measured on all devices; there are none'
       )
+    transfer.decoder(problem.space, encoding)
+
+  def source_network(problem: _base.Problem) -> types.Predictor:
+    return network(problem.space.spec, len(problem.source_names) + 1)
+
+  def prepare(
+      key: chex.PRNGKey, problem: _base.Problem
+  ) -> transfer.Pretrained:
+    check(problem)
+    ids = problem.reference_ids
     return transfer.pretrain_network(
         key,
         problem.space,
         *problem.source_rows,
-        predictor=network(problem.space.spec, len(problem.source_names) + 1),
+        predictor=source_network(problem),
         reference_ms=problem.source_latency_ms[:, ids] if reads else None,
-        warm_start=warm_start and device_representation != 'latency_vector',
+        warm_start=warm,
         encoding=encoding,
         num_steps=pretrain_steps,
         schedule=schedule,
@@ -117,6 +134,36 @@ def nasflat(
         parts=parts,
     )
 
+  def dump(state: Any) -> dict[str, Any]:
+    return checkpoints.named(_Arrays(state.params, state.reference))
+
+  def restore(
+      problem: _base.Problem, arrays: Mapping[str, Any]
+  ) -> transfer.Pretrained:
+    num_sources = len(problem.source_names)
+    num_references = len(problem.reference_ids) if reads else 0
+    like = _Arrays(
+        predictors.param_shapes(
+            source_network(problem),
+            transfer.decoder(problem.space, encoding),
+            problem.space.spec.num_genes,
+            num_references=num_references,
+        ),
+        np.zeros((num_sources, num_references), np.float32),
+    )
+    params, reference = checkpoints.fitted(arrays, like)
+    return transfer.Pretrained(
+        problem.space,
+        source_network(problem),
+        params,
+        num_sources,
+        encoding=encoding,
+        adapt_steps=adapt_steps,
+        learning_rate=adapt_learning_rate,
+        parts=parts,
+        warm_start=warm,
+        source_reference=np.asarray(reference),
+    )
   def predict(
       keys: chex.PRNGKey,
       problem: _base.Problem,
@@ -133,7 +180,15 @@ def nasflat(
     return _base.Scores(scores=adapted.predict(problem.genotype), is_ms=True)
 
   budget = _base.reference_budget if reads else _base.source_rows_budget
-  return _base.Method(prepare, predict, budget, reads_references=reads)
+  return _base.Method(
+      prepare,
+      predict,
+      budget,
+      reads_references=reads,
+      check=check,
+      dump=dump,
+      restore=restore,
+  )
 
 
 def _check(keyword: str, value: str, choices: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from nasflat_jax.predictors._nasflat import copy_device
 from nasflat_jax.predictors._nasflat import nasflat
 from nasflat_jax.predictors._nasflat import num_parameters
 from nasflat_jax.predictors._score import score
+from nasflat_jax.predictors._shapes import param_shapes
 
 __all__ = [
     'BayesianPosterior',
@@ -50,6 +51,7 @@ __all__ = [
     'num_parameters',
     'one_hot',
     'op_counts',
+    'param_shapes',
     'predict_bayesian',
     'predict_linear',
     'propose',

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from nasflat_jax import types
 from nasflat_jax.predictors import _gcn
+from nasflat_jax.predictors import _layers
 
 _INPUTS = ('one_hot', 'encoding', 'both')
 _WIDTHS = (200, 200, 200)
@@ -29,10 +29,8 @@ class _Network(nn.Module):
       deterministic: bool,
   ) -> jax.Array:  # [B]
     del deterministic
-    table = self.param(
-        'device_embedding',
-        nn.initializers.normal(1.0),
-        (self.num_devices, _gcn.DEVICE_DIM),
+    device = _layers.device_rows(
+        self, self.num_devices, _gcn.DEVICE_DIM, device_index
     )
     genotype, encoding = architectures.genotype, architectures.encoding
     hot = jax.nn.one_hot(genotype, len(self.spec.gene_names))
@@ -44,7 +42,7 @@ class _Network(nn.Module):
     if self.inputs == 'one_hot':
       encoding = encoding[:, :0]
     head = _gcn.DeviceHead(self.widths, name='head')
-    return head(hot, jnp.asarray(table)[device_index], encoding)
+    return head(hot, device, encoding)
 
 
 def encoding_mlp(

@@ -132,10 +132,8 @@ class _Network(nn.Module):
       device_index: jax.Array,  # [B]
       deterministic: bool,
   ) -> jax.Array:  # [B]
-    table = self.param(
-        'device_embedding',
-        nn.initializers.normal(1.0),
-        (self.num_devices, DEVICE_DIM),
+    device = _layers.device_rows(
+        self, self.num_devices, DEVICE_DIM, device_index
     )
     encode = GraphEncoder(
         self.spec, self.hidden, self.num_layers, self.dropout, name='encoder'
@@ -143,7 +141,7 @@ class _Network(nn.Module):
     head = DeviceHead(self.head, name='head')
     return head(
         encode(architectures, deterministic),
-        jnp.asarray(table)[device_index],
+        device,
         architectures.encoding,
     )
 

@@ -25,6 +25,16 @@ def uniform_init(bound: float) -> Callable[..., jax.Array]:
   return init
 
 
+def device_rows(
+    module: nn.Module, num_devices: int, width: int, index: jax.Array
+) -> jax.Array:  # [..., width]
+  """Rows of a module's hardware embedding table, which `index` names."""
+  table = module.param(
+      'device_embedding', nn.initializers.normal(1.0), (num_devices, width)
+  )
+  return jnp.asarray(table)[index]
+
+
 class Linear(nn.Module):
   """Affine map with PyTorch's default initialisation, U(+-1/sqrt(fan_in))."""
 

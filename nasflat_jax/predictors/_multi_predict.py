@@ -54,10 +54,8 @@ class _Network(nn.Module):
       device_index: jax.Array,  # [B]
       deterministic: bool,
   ) -> jax.Array:  # [B]
-    table = self.param(
-        'device_embedding',
-        nn.initializers.normal(1.0),
-        (self.num_devices, self.device_dim),
+    device = _layers.device_rows(
+        self, self.num_devices, self.device_dim, device_index
     )
     encoding = architectures.encoding
     # A chain has nothing to convolve: its layers are in one fixed order.
@@ -75,7 +73,6 @@ class _Network(nn.Module):
       hidden = nn.relu(hidden) if depth else hidden
       hidden = _layers.Linear(width, name=f'trunk_{depth}')(hidden)
     head = _gcn.DeviceHead((self.width, self.width), name='head')
-    device = jnp.asarray(table)[device_index]
     return jax.nn.sigmoid(head(hidden, device, encoding))
 
 

@@ -135,12 +135,9 @@ class _Network(nn.Module):
     """The device: a learned row, what its latencies say, or their sum."""
     parts = []
     if self.hardware_embedding != 'latency_vector':
-      table = self.param(
-          'device_embedding',
-          nn.initializers.normal(1.0),
-          (self.num_devices, _DEVICE_DIM),
+      parts.append(
+          _layers.device_rows(self, self.num_devices, _DEVICE_DIM, index)
       )
-      parts.append(jnp.asarray(table)[index])
     if self.hardware_embedding in ('latency_vector', 'both'):
       if not reference.shape[0]:
         raise ValueError(

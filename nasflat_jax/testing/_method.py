@@ -43,8 +43,8 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   """Checks `(prepare, predict, budget)` on a small made-up table.
 
   Shapes, finite scores, one key one result, pairs that do not see each other,
-  inputs left as they were, a budget that counts, and no source row read that
-  the budget does not pay for.
+  inputs left as they were, a budget that counts, no source row read that the
+  budget does not pay for, and a dumped state that comes back whole.
 
   Args:
     method: the method. Give a trained one few steps.
@@ -71,6 +71,11 @@ def check_method(method: methods.Method, *, name: str = 'method') -> None:
   _check_scores(contract, scores)
   again = method.predict(keys, problem, state, support)
   contract.same(scores, again, 'predict: one key, two results')
+  method.check(problem)
+  if method.dump is not None and method.restore is not None:
+    kept = method.restore(problem, method.dump(state))
+    again = method.predict(keys, problem, kept, support)
+    contract.same(scores, again, 'restore: not the state that was dumped')
   _check_budget(contract, method, problem)
   paid = _paid_only(method, problem)
   fresh = method.prepare(jax.random.key(0), paid)

@@ -42,7 +42,8 @@ class EpisodeData:
 def trimmed(latency_ms: np.ndarray) -> np.ndarray:  # [..., N]
   """Leaves the fastest and the slowest tenth of the measured rows out.
 
-  Positions `int(0.1 n)` to `int(0.9 n)` of the `n` measured ones by latency.
+  Positions `int(0.1 n)` to `int(0.9 n)` of the `n` measured ones by latency;
+  all of them where `n` is 2 or less, which would leave nothing to tell apart.
 
   Args:
     latency_ms: `[..., N]` milliseconds; NaN is unmeasured.
@@ -55,8 +56,8 @@ def trimmed(latency_ms: np.ndarray) -> np.ndarray:  # [..., N]
   place = np.argsort(order, axis=-1, kind='stable')
   count = np.isfinite(latency_ms).sum(axis=-1, keepdims=True)
   first = (_TRIM * count).astype(int)
-  last = np.maximum(((1.0 - _TRIM) * count).astype(int), first + 1)
-  return (place >= first) & (place < np.minimum(last, count))
+  last = np.where(count <= 2, count, ((1.0 - _TRIM) * count).astype(int))
+  return (place >= first) & (place < last)
 
 
 def scale_latency(

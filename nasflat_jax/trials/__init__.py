@@ -4,10 +4,12 @@ from nasflat_jax.trials._choose import Chooser
 from nasflat_jax.trials._evaluate import evaluate
 from nasflat_jax.trials._features import sampler_features
 from nasflat_jax.trials._judge import judge
+from nasflat_jax.trials._names import keywords_of
 from nasflat_jax.trials._names import make
 from nasflat_jax.trials._names import make_named
 from nasflat_jax.trials._names import public
 from nasflat_jax.trials._names import split
+from nasflat_jax.trials._pretraining import Pretraining
 from nasflat_jax.trials._protocol import draw
 from nasflat_jax.trials._protocol import Draws
 from nasflat_jax.trials._protocol import problem
@@ -22,11 +24,13 @@ from nasflat_jax.trials._table import print_summary
 __all__ = (
     'Chooser',
     'Draws',
+    'Pretraining',
     'Store',
     'draw',
     'evaluate',
     'format_summary',
     'judge',
+    'keywords_of',
     'make',
     'make_named',
     'metadata',

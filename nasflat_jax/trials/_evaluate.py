@@ -14,6 +14,7 @@ import numpy as np
 from nasflat_jax import methods
 from nasflat_jax import metrics
 from nasflat_jax.trials import _judge
+from nasflat_jax.trials import _pretraining
 from nasflat_jax.trials import _protocol
 
 Row = dict[str, Any]
@@ -26,6 +27,7 @@ def evaluate(
     draws: Sequence[_protocol.Draws],
     *,
     method_name: str,
+    pretraining: _pretraining.Pretraining | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
   """Judges a method on every target device, trial and support size of a task.
@@ -39,6 +41,7 @@ def evaluate(
     problem: the task, without its targets.
     draws: one element for each support size, see `draw`.
     method_name: the method's name in the results.
+    pretraining: keeps what is prepared; None prepares it anew.
     progress: called with the rows done and their total.
 
   Returns:
@@ -46,7 +49,7 @@ def evaluate(
     budget, trial, spearman, kendall, mape, within_10pct, coverage_90,
     adapt_seconds, prepare_seconds, degenerate`. Figures are fractions from 0
     to 1 or None. `prepare_seconds` is the wall time of the work on the sources,
-    the same in all rows of a call.
+    the same in all rows of a call; of a kept state, when it was made.
     `adapt_seconds` is the wall time of adapting and of scoring all
     architectures, shared equally by the pairs of one call, compilation
     included. Scores that are not milliseconds are turned into them on the
@@ -54,15 +57,15 @@ def evaluate(
 
   Raises:
     ValueError: the method gives scores of a wrong shape, or not finite, or
-      reads references that leave too few rows to judge.
+      reads references that leave too few rows to judge; or a kept state is
+      of another run.
   """
   draws = [drawn.for_method(method) for drawn in draws]
-  name = problem.partition.name if problem.partition else ''
-  start = time.perf_counter()
-  state = method.prepare(_protocol.fold(key, 'prepare', name), problem)
-  jax.block_until_ready([x for x in jax.tree.leaves(state)
-                         if isinstance(x, jax.Array)])
-  prepare_seconds = time.perf_counter() - start
+  state, prepare_seconds = (
+      pretraining.prepare(key, method, problem, method_name)
+      if pretraining is not None
+      else _pretraining.prepare(key, method, problem)
+  )
   total = sum(len(drawn.device) for drawn in draws)
   rows: list[Row] = []
   for drawn in draws:

@@ -66,6 +66,38 @@ def make_named(
     ValueError: the text is malformed, a name or an option is unknown, or a
       value is not of its default's type; the message names the flag.
   """
+  factory, own = _parsed(namespace, text, flag)
+  if not own:
+    return make(factory, options)
+  try:
+    return make(factory, {**options, **own})
+  except ValueError as error:
+    raise ValueError(f'--{flag}: {text}: {error}') from error
+
+
+def keywords_of(
+    namespace: types.ModuleType,
+    text: str,
+    options: Mapping[str, Any],
+    *,
+    flag: str,
+) -> dict[str, Any]:
+  """All keywords that `make_named` calls the factory with, defaults included.
+
+  Arguments and errors are those of `make_named`.
+  """
+  factory, own = _parsed(namespace, text, flag)
+  given = {**options, **own}
+  return {
+      name: given.get(name, parameter.default)
+      for name, parameter in inspect.signature(factory).parameters.items()
+  }
+
+
+def _parsed(
+    namespace: types.ModuleType, text: str, flag: str
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+  """The factory and the options in brackets."""
   match = re.fullmatch(r'([^\[\]]*)(?:\[([^\[\]]*)\])?', text)
   if match is None:
     raise ValueError(
@@ -73,10 +105,10 @@ def make_named(
     )
   name, inside = match.groups()
   factory = public(namespace, name, flag=flag)
-  if inside is None:
-    return make(factory, options)
-  taken = inspect.signature(factory).parameters
   own: dict[str, Any] = {}
+  if inside is None:
+    return factory, own
+  taken = inspect.signature(factory).parameters
   for item in inside.split(','):
     key, equals, value = (part.strip() for part in item.partition('='))
     if not equals or key in own:
@@ -92,10 +124,7 @@ def make_named(
       own[key] = _typed(value, taken[key].default)
     except ValueError as error:
       raise ValueError(f'--{flag}: {name}[{key}]: {error}') from error
-  try:
-    return make(factory, {**options, **own})
-  except ValueError as error:
-    raise ValueError(f'--{flag}: {text}: {error}') from error
+  return factory, own
 
 
 def _typed(value: str, default: object) -> Any:

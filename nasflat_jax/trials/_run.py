@@ -12,6 +12,7 @@ from nasflat_jax import types
 from nasflat_jax.trials import _choose
 from nasflat_jax.trials import _evaluate
 from nasflat_jax.trials import _features
+from nasflat_jax.trials import _pretraining
 from nasflat_jax.trials import _protocol
 from nasflat_jax.trials import _store
 
@@ -33,12 +34,14 @@ def run(
     features: _features.Build | None = None,
     chooser: Callable[[methods_lib.Problem], _choose.Chooser] | None = None,
     pool_size: int | None = None,
+    pretraining: _pretraining.Pretraining | None = None,
     progress: Callable[[str, str], Progress] | None = None,
     on_task_end: Callable[[], None] | None = None,
 ) -> list[_evaluate.Row]:
   """Judges every method on every task and writes the results file.
 
-  Pairs that the store already holds are not run again.
+  Pairs that the store already holds are not run again. The others are checked
+  before the first of them is run, see `Method.check`.
 
   Args:
     tasks: the splits of devices.
@@ -56,18 +59,30 @@ def run(
       the one-hot genotype.
     chooser: `problem -> chooser` in place of `sampler`, see `draw`.
     pool_size: size of the random pool of each trial; None takes all.
+    pretraining: keeps what methods prepare on the sources; None keeps nothing.
     progress: `(task, method) -> (done, total) -> None`.
     on_task_end: called after each task that was run.
 
   Returns:
     The rows, see `evaluate`.
+
+  Raises:
+    ValueError: a method cannot serve a task, names both; or see `evaluate`.
   """
   key = jax.random.key(seed)
+  problems = {}
   for task in tasks:
-    if all((task.name, name) in store.done for name in methods):
+    left = [name for name in methods if (task.name, name) not in store.done]
+    if left:
+      problems[task.name] = _protocol.problem(
+          key, tables[task.table or task.space], task, num_source=num_source
+      )
+    for name in left:
+      _check(problems[task.name], methods[name], name, pretraining)
+  for task in tasks:
+    if task.name not in problems:
       continue
-    table = tables[task.table or task.space]
-    problem = _protocol.problem(key, table, task, num_source=num_source)
+    table, problem = tables[task.table or task.space], problems[task.name]
     seen = features(problem, table) if features else None
     choose = chooser(problem) if chooser else None
     draws = [
@@ -82,8 +97,25 @@ def run(
       if (task.name, name) not in store.done:
         store.add(task.name, name, _evaluate.evaluate(
             key, method, problem, draws, method_name=name,
+            pretraining=pretraining,
             progress=progress(task.name, name) if progress else None,
         ))
     if on_task_end is not None:
       on_task_end()
   return store.finish([(t.name, name) for t in tasks for name in methods])
+
+
+def _check(
+    problem: methods_lib.Problem,
+    method: methods_lib.Method,
+    name: str,
+    pretraining: _pretraining.Pretraining | None,
+) -> None:
+  """Refuses what would fail after other pairs have run for hours."""
+  task = problem.partition.name if problem.partition else ''
+  try:
+    method.check(problem)
+  except (ValueError, FileNotFoundError) as error:
+    raise ValueError(f'method {name!r} on task {task}: {error}') from error
+  if pretraining is not None and method.dump is not None:
+    pretraining.check(problem, name)

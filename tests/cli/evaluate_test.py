@@ -12,6 +12,7 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import jax
 import numpy as np
 
 from nasflat_jax import data
@@ -19,8 +20,10 @@ from nasflat_jax import encodings
 from nasflat_jax import methods
 from nasflat_jax import partitions
 from nasflat_jax import predictors
+from nasflat_jax import spaces
 from nasflat_jax import transfer
 from nasflat_jax import trials
+from nasflat_jax import types
 from nasflat_jax.cli import _axes
 from nasflat_jax.cli import evaluate
 import real_data
@@ -149,6 +152,85 @@ class EvaluateTest(parameterized.TestCase):
     self.assertTrue(all(np.isfinite(row['spearman']) for row in rows))
     self.assertRegex(out, r'FD +nasflat +10 +')
 
+  def test_a_pretrained_network_is_kept_and_used_again(self):
+    devices = tuple(
+        types.Device(name=name, family='gpu', processor='x')
+        for name in (*partitions.ND.source, *partitions.ND.target)
+    )
+    rng = np.random.default_rng(0)
+    genotype = spaces.genotype_of(
+        spaces.NASBENCH201, rng.choice(5**6, 120, replace=False).tolist()
+    )
+    table = data.LatencyTable(
+        space='nasbench201', source='toy', devices=devices, genotype=genotype,
+        values=rng.uniform(1.0, 2.0, (len(devices), 120)),
+    )
+    folder = self.out.parent / 'kept'
+    method = 'nasflat[pretrain_steps=1,predictor=encoding_mlp]'
+    flags = (
+        '--tasks=ND', f'--methods=flops,{method}', '--num_support=5',
+        '--num_trials=1', '--num_source=20', f'--pretrained={folder}',
+        f'--out={self.out}', '--adaptation=head', '--encoding=none',
+    )
+    with (
+        mock.patch.object(data, 'load_latency', lambda space: table),
+        mock.patch.object(
+            transfer, 'pretrain_network', wraps=transfer.pretrain_network
+        ) as pretrain,
+    ):
+      rows = []
+      for _ in range(2):
+        code, _, err = _run(*flags)
+        self.assertEqual(code, 0, err)
+        written = json.loads(self.out.read_text())
+        rows.append([
+            {**row, 'adapt_seconds': 0} for row in written['rows']
+            if row['method'] == method
+        ])
+      code, _, err = _run(*flags, '--seed=1')
+    pretrain.assert_called_once()
+    self.assertEqual(rows[0], rows[1])
+    self.assertEqual(
+        [path.name for path in folder.iterdir()],
+        ['ND-nasflat-pretrain_steps=1-predictor=encoding_mlp.npz'],
+    )
+    self.assertNotIn('pretrained', written['meta']['command'])
+    self.assertEqual(code, 2)
+    self.assertIn('_mlp.npz: was made with seed 0, this run has 1', err)
+    self.assertLen(err.splitlines(), 1)
+
+  @parameterized.parameters(
+      (('--methods=flops,nasflat[encoding=arch2vec]',),
+       "method 'nasflat[encoding=arch2vec]' on task OD: the encoding"),
+      (('--methods=flops', '--sampler=k_means', '--sampler_encoding=cate'),
+       '--sampler_encoding: cate on task OD: the encoding'),
+  )
+  def test_encodings_without_weights_are_refused_first(self, flags, message):
+    rng = np.random.default_rng(0)
+    task = partitions.parse('ofa')[0]
+    devices = tuple(
+        types.Device(name=name, family='gpu', processor='x')
+        for name in (*task.source, *task.target)
+    )
+    genotype = np.asarray(spaces.OFA.random(jax.random.key(0), 40))
+    table = data.LatencyTable(
+        space='ofa', source='toy', devices=devices, genotype=genotype,
+        values=rng.uniform(1.0, 2.0, (len(devices), 40)),
+    )
+    with (
+        mock.patch.object(data, 'load_latency', lambda space: table),
+        mock.patch.object(trials._run._evaluate, 'evaluate') as evaluated,
+    ):
+      code, _, err = _run(
+          f'--tasks={task.name}', '--num_source=20', f'--out={self.out}', *flags
+      )
+    self.assertEqual(code, 2)
+    self.assertIn(message.replace('OD', task.name), err)
+    self.assertIn("has no weights for the space 'ofa'", err)
+    self.assertLen(err.splitlines(), 1)
+    evaluated.assert_not_called()
+    self.assertEmpty(list(self.out.parent.iterdir()))
+
   def test_samplers_and_variants(self):
     code, out, err = self._on_real_data(
         '--methods=lookup_table,lookup_table[per_gene=true]',
@@ -193,6 +275,7 @@ class EvaluateTest(parameterized.TestCase):
       ('--num_support=5,x', "--num_support takes whole numbers above 0"),
       ('--num_support=0', "--num_support takes whole numbers above 0"),
       ('--num_trials=0', 'num_trials'),
+      (f'--pretrained={__file__}', '--pretrained: '),
       ('--out=/nonexistent/rows.json', '--out: /nonexistent/rows.json is'),
       ('--out=', '--out is required'),
       ('--what=1', 'what'),

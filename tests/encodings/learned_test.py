@@ -266,6 +266,14 @@ class CliTest(_TrainingTestCase):
     code, _, err = self._run('--encoding=cate', f'--out={self.out}')
     self.assertEqual(code, 130)
     self.assertIn('interrupted', err)
+    self.assertEqual(os.listdir(self.base), [])
+
+  def test_a_failure_leaves_a_folder_that_was_there(self):
+    os.mkdir(os.path.dirname(self.out))
+    deep = os.path.join(os.path.dirname(self.out), 'a', 'b', 'w.npz')
+    code, _, _ = self._run('--encoding=cate', f'--out={deep}', '--space=darts')
+    self.assertEqual(code, 2)
+    self.assertEqual(os.listdir(self.base), ['new'])
     self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
 
   @parameterized.parameters(

@@ -97,6 +97,8 @@ class AdaproxyTest(parameterized.TestCase):
         ValueError, "^proxy: 'vpu' is no source.*choose from other, alike$"
     ):
       self._scores(proxy='vpu')
+    with self.assertRaisesRegex(ValueError, "^proxy: 'vpu' is no source"):
+      methods.adaproxy(proxy='vpu').budget(self.problem, 5)
     latency_ms = self.problem.source_latency_ms.copy()
     latency_ms[1, :100] = np.nan
     problem = dataclasses.replace(self.problem, source_latency_ms=latency_ms)

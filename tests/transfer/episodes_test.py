@@ -16,7 +16,8 @@ _SPACE = tiny_network.SPACE
 
 class ScaleTest(parameterized.TestCase):
 
-  @parameterized.parameters((10, 1, 9), (19, 1, 17), (900, 90, 810), (3, 0, 2))
+  @parameterized.parameters((10, 1, 9), (19, 1, 17), (900, 90, 810), (3, 0, 2),
+                            (2, 0, 2), (1, 0, 1))
   def test_trimmed_positions(self, count, first, last):
     order = np.random.default_rng(0).permutation(count)
     latency_ms = np.full(count + 2, np.nan)
@@ -33,6 +34,8 @@ class ScaleTest(parameterized.TestCase):
     fit = np.array([1000.0, *np.linspace(10.0, 20.0, 8), 0.1, np.nan])
     scaled = transfer.scale_latency(np.array([10.0, 15.0, 20.0, 25.0]), fit)
     np.testing.assert_allclose(scaled, [0.05, 0.5, 0.95, 1.4])
+    two = transfer.scale_latency(np.array([3.0, 7.0]), np.array([3.0, 7.0]))
+    np.testing.assert_allclose(two, [0.05, 0.95])
     constant = transfer.scale_latency(np.ones(3), np.ones((2, 10)))
     np.testing.assert_array_equal(constant, np.full((2, 3), 0.05))
 

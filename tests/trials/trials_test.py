@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from nasflat_jax import checkpoints
 from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import methods
@@ -446,6 +447,19 @@ class NamesTest(parameterized.TestCase):
         ('y', True, 3),
     )
 
+  def test_keywords_are_those_of_the_call(self):
+    def ridge(*, name='x', flag=True, scale=0.5):
+      return name, flag, scale
+
+    namespace = mock.Mock(__all__=('ridge',), ridge=ridge)
+    self.assertEqual(
+        trials.keywords_of(
+            namespace, 'ridge[scale=2]', {'scale': 3.0, 'name': 'y', 'z': 1},
+            flag='methods',
+        ),
+        {'name': 'y', 'flag': True, 'scale': 2.0},
+    )
+
   @parameterized.parameters(
       ('magic[a=1]', "--methods: unknown 'magic'; choose from ridge"),
       ('ridge[size=1]', "has no option 'size'; choose from name, flag, count"),
@@ -824,6 +838,132 @@ class StoreTest(absltest.TestCase):
       with self.assertRaisesRegex(ValueError, 'out.json.partial is not a log'):
         trials.Store(self.path, self._meta(), resume=True)
       self.assertEqual(partial.read_bytes(), content)
+
+
+class PretrainingTest(absltest.TestCase):
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir()) / 'kept'
+    self.table = _table()
+    self.prepared = []
+
+  def _method(self, width=3):
+    """Learns a random vector on the sources."""
+
+    def prepare(key, problem):
+      self.prepared.append(problem.partition.name)
+      return jax.random.normal(key, (width,))
+
+    def predict(keys, problem, state, support):
+      del keys
+      scores = problem.genotype[:, :3] @ np.asarray(state, np.float64)
+      return methods.Scores(np.tile(scores, (len(support.ids), 1)), False)
+
+    def restore(problem, arrays):
+      del problem
+      return checkpoints.fitted(arrays, {'w': np.zeros(width, np.float32)})['w']
+
+    return methods.Method(
+        prepare, predict, lambda problem, n: types.Budget(0, 0, n),
+        dump=lambda state: {'w': state}, restore=restore,
+    )
+
+  def _run(self, method, seed=0, num_source=50, sizes=(5,), **keywords):
+    meta = trials.metadata(
+        command='c', seed=seed, settings={'num_source': num_source},
+        data_sha256={'nasbench201': data.fingerprint(self.table)},
+    )
+    out = pathlib.Path(self.create_tempdir()) / 'out.json'
+    names = 'm[a=1,b=x/y]', 'flops'
+    rows = trials.run(
+        [_TASK], {names[0]: method, 'flops': methods.flops()},
+        {'nasbench201': self.table}, seed=seed, num_support=sizes, num_trials=2,
+        num_source=num_source, store=trials.Store(out, meta),
+        pretraining=trials.Pretraining(
+            self.folder, meta, {name: keywords for name in names}),
+    )
+    return [row for row in rows if row['method'] != 'flops']
+
+  def _without(self, rows, *names):
+    return [{k: v for k, v in r.items() if k not in names} for r in rows]
+
+  def test_a_kept_state_gives_the_rows_of_the_run_that_made_it(self):
+    first = self._run(self._method())
+    (path,) = self.folder.iterdir()
+    self.assertEqual(path.name, 'toy-m-a=1-b=x-y.npz')
+    before = path.read_bytes()
+    again = self._run(self._method())
+    self.assertEqual(self.prepared, ['toy'])
+    self.assertEqual(
+        self._without(again, 'adapt_seconds'),
+        self._without(first, 'adapt_seconds'),
+    )
+    # Other supports need no other state.
+    more = self._run(self._method(), sizes=(5, 10))
+    self.assertEqual(self.prepared, ['toy'])
+    self.assertEqual(
+        self._without(more[:4], 'adapt_seconds'),
+        self._without(first, 'adapt_seconds'),
+    )
+    self.assertEqual(path.read_bytes(), before)
+    _, header = checkpoints.load_arrays(path)
+    self.assertEqual(header['source'], ['a', 'b', 'c'])
+    self.assertEqual(header['command'], 'c')
+    self.assertEqual(header['prepare_seconds'], first[0]['prepare_seconds'])
+
+  def test_other_settings_are_refused_and_nothing_is_lost(self):
+    self._run(self._method(), a=1)
+    (path,) = self.folder.iterdir()
+    before = path.read_bytes()
+    for change, message in (
+        ({'seed': 1}, 'was made with seed 0, this run has 1'),
+        ({'num_source': 40}, 'with num_source 50, this run has 40'),
+        ({'a': 2}, "with keywords {'a': 1}, this run has {'a': 2}"),
+    ):
+      with self.assertRaisesRegex(ValueError, f'{path.name}: .*{message}'):
+        self._run(self._method(), **{'a': 1, **change})
+    with self.assertRaisesRegex(
+        ValueError, rf'{path.name}: does not fit .*\(w: float32\[3\], should be'
+        r' float32\[4\]\)'
+    ):
+      self._run(self._method(width=4), a=1)
+    self.table = _table(seed=5)
+    with self.assertRaisesRegex(ValueError, f'{path.name}: .* data_sha256'):
+      self._run(self._method(), a=1)
+    self.assertEqual(self.prepared, ['toy'])
+    self.assertEqual(path.read_bytes(), before)
+
+  def test_a_damaged_file_is_named(self):
+    self._run(self._method())
+    (path,) = self.folder.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with self.assertRaisesRegex(ValueError, f'{path.name}: not a checkpoint'):
+      self._run(self._method())
+    checkpoints.save_arrays(path, {'w': np.zeros(3)}, {'task': 'toy'})
+    with self.assertRaisesRegex(
+        ValueError, f'{path.name}: its header lacks space'
+    ):
+      self._run(self._method())
+    self.assertEqual(self.prepared, ['toy'])
+
+  def test_every_pair_is_checked_before_the_first_is_prepared(self):
+    def check(problem):
+      raise ValueError(f'no weights for {problem.space.spec.name}')
+
+    meta = trials.metadata(command='c', seed=0, settings={}, data_sha256={})
+    out = pathlib.Path(self.create_tempdir()) / 'out.json'
+    with self.assertRaisesRegex(
+        ValueError, "^method 'b' on task toy: no weights for nasbench201$"
+    ):
+      trials.run(
+          [_TASK],
+          {'a': self._method(), 'b': self._method()._replace(check=check)},
+          {'nasbench201': self.table}, seed=0, num_support=[5], num_trials=1,
+          store=trials.Store(out, meta),
+      )
+    self.assertEmpty(self.prepared)
 
 
 class SummaryTest(absltest.TestCase):
