@@ -34,6 +34,7 @@ _REPLICATED = {
     'replicate_nasflat': 'NASFLAT',
     'replicate_help': 'HELP',
     'replicate_oneproxy': 'OneProxy',
+    'replicate_multi_predict': 'Multi-Predict',
 }
 _HEAD = (
     'Protocol of `nasflat-evaluate`: the state is reset for every device,'

@@ -28,6 +28,7 @@ _SUBPACKAGES = (
     'transfer',
     'trials',
     'types',
+    'zero_cost',
 )
 _TYPES = (
     'Architectures',

@@ -17,6 +17,7 @@ _LAYERS = {
     'data': 2,
     'reports': 2,
     'encodings': 3,
+    'zero_cost': 3,
     'predictors': 4,
     'samplers': 4,
     'partitions': 4,

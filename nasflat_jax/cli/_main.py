@@ -223,16 +223,21 @@ class Progress:
   tenth of the work, at most one in two seconds and one at the end, so that log
   files stay short.
   One call prints, for instance, `Measuring: 30/75 (4 s)`. A count that falls
-  back begins a new loop under the same label.
+  back begins a new loop under the same label. The time left is of the pace
+  since the first call, so neither compiling before it nor what an earlier run
+  did counts.
   """
 
-  def __init__(self, label: str) -> None:
+  def __init__(self, label: str, *, time_left: bool = False) -> None:
     """Makes a progress line.
 
     Args:
       label: what is being done, e.g. `Measuring`.
+      time_left: whether to show it too, `Scoring: 30/75 (4 s, 6 s left)`.
     """
     self._label = label
+    self._shows_left = time_left
+    self._first: tuple[float, int] | None = None
     self._start = time.monotonic()
     self._printed = -float('inf')
     self._done = 0
@@ -249,17 +254,30 @@ class Progress:
     now = time.monotonic()
     tenths = 10 * done // max(total, 1)
     if done < self._done or tenths < self._tenths:
-      self._start, self._tenths = now, -1
+      self._start, self._tenths, self._first = now, -1, None
     self._done = done
     is_due = done >= total or now - self._printed >= _PAUSE
     seconds = now - self._start
-    text = f'{self._label}: {done}/{total} ({seconds:.0f} s)'
+    left = self._left(now, done, total) if self._shows_left else ''
+    text = f'{self._label}: {done}/{total} ({seconds:.0f} s{left})'
     if self._is_terminal:
       end = '\n' if done >= total else ''
       print(f'\r{text}\x1b[K', end=end, file=sys.stderr, flush=True)
     elif is_due and tenths > self._tenths:
       print(text, file=sys.stderr, flush=True)
       self._printed, self._tenths = now, tenths
+
+  def _left(self, now: float, done: int, total: int) -> str:
+    """The time left, once a pace is known."""
+    if self._first is None:
+      self._first = now, done
+    then, before = self._first
+    if done <= before or done >= total:
+      return ''
+    seconds = (now - then) * (total - done) / (done - before)
+    if seconds < 100:
+      return f', {seconds:.0f} s left'
+    return f', {seconds / 60:.0f} min left'
 
 
 @contextlib.contextmanager

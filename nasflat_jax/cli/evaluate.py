@@ -156,6 +156,7 @@ def _evaluate() -> None:
       )
       for task in tasks
   }
+  own_proxies = _own_proxies()
   meta = trials.metadata(
       command=_command(),
       seed=_SEED.value,
@@ -163,14 +164,18 @@ def _evaluate() -> None:
       settings={
           'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
           'sampler': sampler_name, 'pool_size': _POOL_SIZE.value,
-          'num_source': _NUM_SOURCE.value, **options, **_own_splits(tasks),
+          'num_source': _NUM_SOURCE.value, **options,
+          **_own_splits(tasks), **own_proxies,
       },
   )
   store = trials.Store(out, meta, resume=_RESUME.value)
   pretraining = None
   if _PRETRAINED.value:
     pretraining = trials.Pretraining(pretrained, meta, {
-        name: trials.keywords_of(methods, name, options, flag='methods')
+        name: {
+            **trials.keywords_of(methods, name, options, flag='methods'),
+            **own_proxies,
+        }
         for name in names
     })
   rows = trials.run(
@@ -215,6 +220,15 @@ def _own_splits(tasks: Sequence[types.Partition]) -> dict[str, object]:
   }
   # As JSON gives them back, for the comparison when a run goes on.
   return {'partitions': json.loads(json.dumps(own))} if own else {}
+
+
+def _own_proxies() -> dict[str, str]:
+  """Which zero-cost table `$NASFLAT_ZERO_COST` puts before the published."""
+  from nasflat_jax import data
+  table = data.own_zero_cost()
+  if table is None:
+    return {}
+  return {'zero_cost_table': f'{table.source} {data.fingerprint(table)}'}
 
 
 def _check_out(value: str | None) -> pathlib.Path:

@@ -17,11 +17,13 @@ from nasflat_jax.data._manifest import Source
 from nasflat_jax.data._manifest import sources
 from nasflat_jax.data._manifest import UpstreamFile
 from nasflat_jax.data._prepare import prepare
+from nasflat_jax.data._resolve import cache_dir
 from nasflat_jax.data._resolve import data_dir
 from nasflat_jax.data._resolve import join
 from nasflat_jax.data._resolve import load
 from nasflat_jax.data._resolve import load_latency
 from nasflat_jax.data._resolve import load_zero_cost
+from nasflat_jax.data._resolve import own_zero_cost
 from nasflat_jax.data._zero_cost import PROXIES
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
@@ -34,6 +36,7 @@ __all__ = [
     'Source',
     'UpstreamFile',
     'ZeroCostTable',
+    'cache_dir',
     'data_dir',
     'fetch',
     'fingerprint',
@@ -41,6 +44,7 @@ __all__ = [
     'load',
     'load_latency',
     'load_zero_cost',
+    'own_zero_cost',
     'prepare',
     'replacing',
     'select_sources',

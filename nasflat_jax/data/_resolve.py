@@ -19,6 +19,7 @@ _Table = TypeVar('_Table', LatencyTable, ZeroCostTable)
 
 DATA_VARIABLE = 'NASFLAT_DATA'
 MIRROR_VARIABLE = 'NASFLAT_MIRROR'
+ZERO_COST_VARIABLE = 'NASFLAT_ZERO_COST'
 DOWNLOADS = 'upstream'  # sub-folder of the data folder, laid out as a mirror
 
 # Tables that a space's study joins; the first gives the order of rows.
@@ -37,6 +38,11 @@ def data_dir() -> pathlib.Path:
   """The data folder: `$NASFLAT_DATA`, else the user's cache folder."""
   if os.environ.get(DATA_VARIABLE):
     return pathlib.Path(os.environ[DATA_VARIABLE]).expanduser()
+  return cache_dir()
+
+
+def cache_dir() -> pathlib.Path:
+  """The package's folder in the user's cache: what can be made again."""
   cache = os.environ.get('XDG_CACHE_HOME', '')
   # The XDG specification has relative paths ignored.
   base = pathlib.Path(cache) if os.path.isabs(cache) else None
@@ -76,25 +82,54 @@ def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
   return _find(name, LatencyTable)
 
 
-def load_zero_cost(space: str) -> ZeroCostTable:
-  """The zero-cost proxies of a space, found as `load` finds latencies.
+def load_zero_cost(space_or_path: str | os.PathLike[str]) -> ZeroCostTable:
+  """The zero-cost proxies of a space, or from a file of one's own.
 
+  Anything that ends in `.npz` is a file, of `nasflat-zerocost` or
+  `ZeroCostTable.save`. For a space, `$NASFLAT_ZERO_COST` comes first if it
+  names such a file of that space; else the published table is found as `load`
+  finds latencies:
   `nasbench201`: CIFAR-10, the 9,445 cells without unreachable operations.
   `fbnet`: CIFAR-100, the 5,000 networks of HELP.
 
   Args:
-    space: `nasbench201` or `fbnet`.
+    space_or_path: `nasbench201`, `fbnet`, or the path of an `.npz`.
 
   Raises:
-    ValueError: if there is no table of that space.
+    ValueError: if there is no table of that space, or the file is no table of
+      proxies.
     FileNotFoundError: if there is no data; names the command that gets it.
   """
+  space = os.fspath(space_or_path)
+  if space.endswith('.npz'):
+    return ZeroCostTable.load(space)
+  own = own_zero_cost()
+  if own is not None and own.space == space:
+    return own
   if space not in _ZERO_COST:
     raise ValueError(
         f'no zero-cost proxies for the space {space!r}; '
         f'known: {", ".join(_ZERO_COST)}'
     )
   return _find(_ZERO_COST[space], ZeroCostTable)
+
+
+def own_zero_cost() -> ZeroCostTable | None:
+  """The table that `$NASFLAT_ZERO_COST` names, if it is set.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: it is no table of zero-cost proxies.
+  """
+  path = os.environ.get(ZERO_COST_VARIABLE)
+  if not path:
+    return None
+  try:
+    return ZeroCostTable.load(pathlib.Path(path).expanduser())
+  except FileNotFoundError:
+    raise FileNotFoundError(
+        f'${ZERO_COST_VARIABLE}: there is no file {path}'
+    ) from None
 
 
 def _find(name: str, kind: type[_Table]) -> _Table:

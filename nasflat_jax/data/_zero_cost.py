@@ -28,6 +28,8 @@ class ZeroCostTable:
     proxies: names of the `P` columns.
     genotype: `[N, G]` int32, distinct rows in the convention of the space.
     values: `[N, P]` float64 raw scores; NaN = absent. Units are upstream's.
+    logarithms: those of `proxies` whose columns hold natural logarithms of
+      scores, which would overflow, and are not to be taken again.
 
   Raises:
     ValueError: where shapes or values do not fit.
@@ -49,6 +51,7 @@ class ZeroCostTable:
   proxies: tuple[str, ...]
   genotype: np.ndarray  # [N, G]
   values: np.ndarray  # [N, P]
+  logarithms: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     genotype = np.array(self.genotype, np.int32)
@@ -56,6 +59,7 @@ class ZeroCostTable:
     for array in (genotype, values):
       array.flags.writeable = False
     object.__setattr__(self, 'proxies', tuple(self.proxies))
+    object.__setattr__(self, 'logarithms', tuple(self.logarithms))
     object.__setattr__(self, 'genotype', genotype)
     object.__setattr__(self, 'values', values)
     if genotype.ndim != 2:
@@ -89,12 +93,21 @@ class ZeroCostTable:
     """N."""
     return self.genotype.shape[0]
 
-  def save(self, path: str | os.PathLike[str]) -> None:
-    """Writes a `.npz` without pickled objects, atomically."""
+  def save(
+      self, path: str | os.PathLike[str], **more: np.ndarray
+  ) -> None:
+    """Writes a `.npz` without pickled objects, atomically.
+
+    Args:
+      path: the file.
+      **more: further arrays to put beside the table, which `load` ignores.
+    """
     with _atomic.replacing(pathlib.Path(path)) as file:
-      np.savez(
+      np.savez_compressed(
           file,
           allow_pickle=False,
+          logarithms=np.array(self.logarithms, np.str_),
+          **more,
           space=np.array(self.space),
           source=np.array(self.source),
           proxies=np.array(self.proxies, np.str_),
@@ -118,6 +131,9 @@ class ZeroCostTable:
             proxies=tuple(str(name) for name in npz['proxies']),
             genotype=npz['genotype'],
             values=npz['values'],
+            logarithms=tuple(
+                str(name) for name in npz['logarithms']
+            ) if 'logarithms' in npz else (),
         )
     except (
         AttributeError,

@@ -72,7 +72,10 @@ def cate(space: types.SearchSpace) -> Encode:
 
 
 def caz(
-    space: types.SearchSpace, *, table: data.ZeroCostTable | None = None
+    space: types.SearchSpace,
+    *,
+    table: data.ZeroCostTable | None = None,
+    rows: chex.Array | None = None,  # [R, G]
 ) -> Encode:
   """CATE, arch2vec and zero-cost proxies, `genotype [B, G] -> [B, 78]`.
 
@@ -81,7 +84,8 @@ def caz(
 
   Args:
     space: the search space, one that has weights.
-    table: raw zero-cost scores; None takes `data.load_zero_cost`.
+    table: raw zero-cost scores, see `zcp`.
+    rows: `[R, G]` the networks that set their scale; None is all.
 
   Returns:
     A jittable encoding.
@@ -90,7 +94,11 @@ def caz(
     ValueError: there are no weights or no proxies for the space.
     FileNotFoundError: there is no data; names the command that gets it.
   """
-  parts = cate(space), arch2vec(space), _zero_cost.zcp(space, table=table)
+  parts = (
+      cate(space),
+      arch2vec(space),
+      _zero_cost.zcp(space, table=table, rows=rows),
+  )
 
   def encode(genotype: chex.Array) -> jax.Array:
     return jnp.concatenate([part(genotype) for part in parts], axis=1)

@@ -19,32 +19,41 @@ _LOG = ('fisher', 'flops', 'grad_norm', 'params', 'snip', 'synflow')
 _STANDARDISED = ('grasp',)
 # A set of factors without collisions is found at the first try, almost always.
 _TRIES = 100
+# Of counts summed in float32.
+_ROUNDING = 1e-4
 
 
-def normalise(table: data.ZeroCostTable) -> np.ndarray:
+def normalise(
+    table: data.ZeroCostTable, where: np.ndarray | None = None
+) -> np.ndarray:
   """Proxies of a table, scaled over its rows as NASFLAT does.
 
   Range to [0, 1], after log(1 + x) for `fisher`, `flops`, `grad_norm`,
-  `params`, `snip` and `synflow`; mean 0 and standard deviation 1 for `grasp`.
-  Everything is float64: raw `synflow` nearly overflows float32.
+  `params`, `snip` and `synflow`, unless they are logarithms in the table; mean
+  0 and standard deviation 1 for `grasp`. Everything is float64: raw `synflow`
+  nearly overflows float32.
 
   Args:
     table: raw scores of `N` networks.
+    where: `[N]` the rows that set range, mean and deviation; None is all.
 
   Returns:
     `[N, P]` float64; NaN where the table has NaN.
   """
+  where = np.ones(len(table.values), bool) if where is None else where
   columns = []
   for name, column in zip(table.proxies, table.values.T, strict=True):
-    values = np.log1p(column) if name in _LOG else column
-    if not np.isfinite(values).any():
-      columns.append(values)
+    is_raw = name in _LOG and name not in table.logarithms
+    values = np.log1p(column) if is_raw else column
+    seen = values[where & np.isfinite(values)]
+    if not len(seen):
+      columns.append(np.full_like(values, np.nan))
       continue
     if name in _STANDARDISED:
-      shift, spread = np.nanmean(values), np.nanstd(values)
+      shift, spread = seen.mean(), seen.std()
     else:
-      shift = np.nanmin(values)
-      spread = np.nanmax(values) - shift
+      shift = seen.min()
+      spread = seen.max() - shift
     columns.append((values - shift) / (spread or 1.0))
   return np.stack(columns, axis=1)
 
@@ -90,14 +99,53 @@ def completed(
 
 
 def _rows(
-    space: types.SearchSpace, table: data.ZeroCostTable
+    space: types.SearchSpace,
+    table: data.ZeroCostTable,
+    rows: np.ndarray | None = None,  # [R, G]
 ) -> tuple[np.ndarray, np.ndarray]:
   """Networks with all proxies `[M, G]` and their columns `[M, P + 1]`."""
-  table = completed(space, table)
-  values = normalise(table)
+  if _has_published_counts(space, table):
+    table = completed(space, table)
+  where = None
+  if rows is not None:
+    given = {row.tobytes() for row in np.asarray(rows, np.int32)}
+    where = np.array([row.tobytes() in given for row in table.genotype], bool)
+    if where.sum() < 2:
+      raise ValueError(
+          f'rows: {table.source} has {where.sum()} of them, want at least 2 to '
+          'normalise on'
+      )
+  values = normalise(table, where)
+  missing = [
+      name
+      for name, column in zip(table.proxies, values.T, strict=True)
+      if not np.isfinite(column).any()
+  ]
   values = np.concatenate([values, np.ones((len(values), 1))], axis=1)
   known = np.isfinite(values).all(axis=1)
+  if not known.any():
+    what = f' (nowhere defined: {", ".join(missing)})' if missing else ''
+    raise ValueError(
+        f'{table.source}: no network has all of the proxies{what}'
+    )
   return table.genotype[known], values[known]
+
+
+def _has_published_counts(
+    space: types.SearchSpace, table: data.ZeroCostTable
+) -> bool:
+  """Whether networks are of the size that `space.costs` counts.
+
+  At other widths and depths a table cannot be completed by these counts.
+  """
+  names = [name for name in ('flops', 'params') if name in table.proxies]
+  costs = space.costs(table.genotype)
+  return bool(names) and all(
+      np.allclose(
+          table.column(name), getattr(costs, name) / 1e6, rtol=_ROUNDING
+      )
+      for name in names
+  )
 
 
 @functools.cache
@@ -126,7 +174,10 @@ def _lookup(
 
 
 def zcp(
-    space: types.SearchSpace, *, table: data.ZeroCostTable | None = None
+    space: types.SearchSpace,
+    *,
+    table: data.ZeroCostTable | None = None,
+    rows: chex.Array | None = None,  # [R, G]
 ) -> Callable[[chex.Array], jax.Array]:
   """Zero-cost proxies, `genotype [B, G] -> [B, 14]`.
 
@@ -139,19 +190,28 @@ def zcp(
     The public NAS-Bench-201 scores leave out the 6,180 cells with unreachable
     operations. Such a cell takes the scores of the one in which these are
     `none`, but its own flops and parameters: all but the 341 without a path
-    from input to output are known.
+    from input to output are known. A table of one's own is completed likewise
+    if its counts are those of the published networks, else not at all.
 
   Args:
     space: the search space, `nasbench201` or `fbnet`.
-    table: raw scores of one's own; None takes `data.load_zero_cost`.
+    table: raw scores of one's own, of P proxies, which are P + 1 columns (see
+      `data.load_zero_cost` for a file of `nasflat-zerocost`); None takes the
+      one that `$NASFLAT_ZERO_COST` names, else the published one.
+    rows: `[R, G]` the networks that set the scale; None is all of the table.
 
   Returns:
     A jittable encoding: a look-up by hash, compared gene by gene.
 
   Raises:
-    ValueError: if there is no table of the space, or it is of another.
+    ValueError: if there is no table of the space, it is of another, none of its
+      networks has all proxies, or it has fewer than two of `rows`.
     FileNotFoundError: if there is no data; names the command that gets it.
   """
+  if table is None:
+    own = data.own_zero_cost()
+    if rows is not None or (own is not None and own.space == space.spec.name):
+      table = data.load_zero_cost(space.spec.name)
   if table is None:
     factors, keys, genotypes, values = _published(space)
   elif table.space != space.spec.name:
@@ -160,7 +220,7 @@ def zcp(
         f'not {space.spec.name!r}'
     )
   else:
-    factors, keys, genotypes, values = _lookup(*_rows(space, table))
+    factors, keys, genotypes, values = _lookup(*_rows(space, table, rows))
 
   def encode(genotype: chex.Array) -> jax.Array:
     chex.assert_rank(genotype, 2)

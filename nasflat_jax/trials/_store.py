@@ -161,5 +161,9 @@ class Store:
     text = f'{{"meta": {json.dumps(self._meta, indent=1)},\n"rows": [\n'
     with reports.atomic_path(self.path) as partial:
       partial.write_text(f'{text}{lines}\n]}}\n', encoding='utf-8')
-    self._partial.unlink(missing_ok=True)
+    self.discard()
     return rows
+
+  def discard(self) -> None:
+    """Removes the log, once the results are in a file."""
+    self._partial.unlink(missing_ok=True)

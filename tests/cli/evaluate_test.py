@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -50,6 +51,26 @@ class EvaluateTest(parameterized.TestCase):
           '--tasks=FD', '--num_trials=2', '--num_support=10,20',
           f'--out={self.out}', *flags,
       )
+
+  def test_zero_cost_scores_of_ones_own_are_used_and_named(self):
+    table = dataclasses.replace(data.load_zero_cost('fbnet'), source='own')
+    path = self.out.parent / 'own.npz'
+    table.save(path)
+    flags = (
+        '--methods=flops', '--sampler=k_means', '--sampler_encoding=zcp',
+        '--pool_size=50',
+    )
+    with mock.patch.dict(os.environ, NASFLAT_ZERO_COST=str(path)):
+      code, _, err = self._on_real_data(*flags)
+    self.assertEqual(code, 0, err)
+    self.assertEqual(
+        json.loads(self.out.read_text())['meta']['settings']['zero_cost_table'],
+        f'own {data.fingerprint(table)}',
+    )
+    with mock.patch.dict(os.environ, NASFLAT_ZERO_COST=f'{path}x'):
+      code, _, err = self._on_real_data(*flags)
+    self.assertEqual(code, 2)
+    self.assertIn('$NASFLAT_ZERO_COST: there is no file', err)
 
   def test_baselines_end_to_end(self):
     flags = ('--methods=flops,ridge_counts,linear_sources', '--num_source=4000')

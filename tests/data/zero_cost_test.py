@@ -1,6 +1,7 @@
 """Tables of zero-cost proxies: what they hold, where they are found."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -48,6 +49,9 @@ class TableTest(parameterized.TestCase):
     np.testing.assert_array_equal(loaded.values, table.values)
     np.testing.assert_array_equal(loaded.genotype, table.genotype)
     self.assertEqual(data.fingerprint(loaded), data.fingerprint(table))
+    self.assertEqual(loaded.logarithms, ())
+    dataclasses.replace(table, logarithms=('zen',)).save(path)
+    self.assertEqual(data.ZeroCostTable.load(path).logarithms, ('zen',))
     with self.assertRaisesRegex(ValueError, 'not a latency table'):
       data.LatencyTable.load(path)
 

@@ -1,5 +1,10 @@
 """The zero-cost encoding: its scale, its look-up and what it masks."""
 
+import os
+import pathlib
+import tempfile
+from unittest import mock
+
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -90,6 +95,92 @@ class ZeroCostTest(parameterized.TestCase):
       else:
         wanted = table.column(name)[0]
       self.assertEqual(found, wanted)
+
+  def test_logarithms_are_not_taken_again(self):
+    genotype = _random(spaces.FBNET, 30)
+    raw = np.random.default_rng(3).lognormal(5.0, 3.0, (30, 2))
+    logs = np.log(raw) - 9.0  # some below -1, where log(1 + x) is none
+    table = data.ZeroCostTable(
+        space='fbnet', source='toy', proxies=('synflow', 'snip'),
+        genotype=genotype, values=np.stack([logs[:, 0], raw[:, 1]], axis=1),
+        logarithms=('synflow',),
+    )
+    out = _zero_cost.normalise(table)
+    wanted = np.stack([logs[:, 0], np.log1p(raw[:, 1])], axis=1)
+    wanted = (wanted - wanted.min(0)) / np.ptp(wanted, axis=0)
+    np.testing.assert_allclose(out, wanted, rtol=1e-12, atol=1e-12)
+
+  @parameterized.parameters('zcp', 'caz')
+  def test_only_the_given_rows_set_the_scale(self, name):
+    space = spaces.FBNET
+    genotype = _random(space, 60)
+    values = np.random.default_rng(4).lognormal(0.0, 2.0, (60, 13))
+    table = _table(space, genotype, values)
+    some = np.random.default_rng(5).permutation(60)[:20]
+    strangers = _random(space, 5, seed=9)
+    factory = getattr(encodings, name)
+    rows = np.concatenate([genotype[some], strangers])
+    out = factory(space, table=table, rows=rows)(genotype)[:, -14:]
+    np.testing.assert_array_equal(out[:, -1], 1.0)
+    scale = _zero_cost.normalise(_table(space, genotype[some], values[some]))
+    np.testing.assert_allclose(out[some, :-1], scale, rtol=1e-5, atol=1e-6)
+    # Nothing of the others is in it.
+    values = values.copy()
+    others = np.setdiff1d(np.arange(60), some)
+    values[others] *= 1000.0
+    table = _table(space, genotype, values)
+    changed = factory(space, table=table, rows=rows)(genotype)[:, -14:]
+    np.testing.assert_array_equal(changed[some], out[some])
+    self.assertGreater(float(np.abs(changed[others] - out[others]).max()), 1.0)
+
+  def test_rows_that_the_table_lacks(self):
+    space = spaces.FBNET
+    table = _table(space, _random(space, 10))
+    with self.assertRaisesRegex(ValueError, 'rows: toy has 1 of them'):
+      encodings.zcp(
+          space, table=table,
+          rows=np.concatenate([table.genotype[:1], _random(space, 3, seed=7)]),
+      )
+
+  def test_a_proxy_that_is_nowhere_defined_is_named(self):
+    space = spaces.FBNET
+    values = np.ones((4, 13))
+    values[:, data.PROXIES.index('jacov')] = np.nan
+    table = _table(space, _random(space, 4), values)
+    with self.assertRaisesRegex(ValueError, r'nowhere defined: jacov\)'):
+      encodings.zcp(space, table=table)
+
+  @parameterized.parameters((1.0, 1.0), (0.5, 0.0))
+  def test_only_networks_of_the_published_size_complete_a_table(
+      self, size, known
+  ):
+    space = spaces.NASBENCH201
+    cells = np.array([[0, 3, 0, 0, 0, 3], [3, 3, 0, 0, 0, 3]], np.int32)
+    costs = space.costs(cells[:1])
+    table = data.ZeroCostTable(
+        space='nasbench201', source='toy', proxies=('flops', 'snip'),
+        genotype=cells[:1],
+        values=np.array([[costs.flops[0] * size / 1e6, 5.0]]),
+    )
+    out = encodings.zcp(space, table=table)(cells)
+    np.testing.assert_array_equal(out[:, -1], [1.0, known])
+
+  def test_a_table_of_ones_own_by_the_environment(self):
+    space = spaces.FBNET
+    table = _table(space, _random(space, 8))
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    path = folder / 'scores.npz'
+    self.enterContext(
+        mock.patch.dict(os.environ, NASFLAT_ZERO_COST=str(path))
+    )
+    with self.assertRaisesRegex(FileNotFoundError, 'NASFLAT_ZERO_COST: '):
+      encodings.zcp(space)
+    table.save(path)
+    np.testing.assert_array_equal(
+        encodings.zcp(space)(table.genotype),
+        encodings.zcp(space, table=table)(table.genotype),
+    )
+    self.assertEqual(data.load_zero_cost('fbnet').source, 'toy')
 
   def test_incomplete_rows_are_masked(self):
     space = spaces.FBNET

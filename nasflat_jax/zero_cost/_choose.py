@@ -1,0 +1,182 @@
+"""One of several candidates, chosen by a traced gene.
+
+`lax.switch` runs only the chosen candidate, but its automatic gradient keeps
+the residuals of all of them, mostly zeros. Here all candidates share one
+buffer, as large as the largest needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from nasflat_jax.zero_cost import _steps
+
+_EXTRAS = {
+    'gram': 'gram',
+    'log_variance': 'variance',
+    'norms': 'norms',
+    'params': 'counts',
+    'flops': 'counts',
+}
+
+
+def empty_extra(mode: _steps.Mode, num_images: int) -> _steps.Extra:
+  """Zeros of everything that a run in this mode records."""
+  shapes = {'gram': (num_images, num_images)}
+  extra = {
+      name: jnp.zeros(shapes.get(name, ()))
+      for name, field in _EXTRAS.items()
+      if getattr(mode, field)
+  }
+  if mode.rescale:
+    extra['log_scale'] = jnp.zeros(())
+  return extra
+
+
+def choose(
+    index: chex.Array | None,  # []
+    candidates: Sequence[_steps.Candidate],
+    x: chex.Array,  # [N, H, W, C]
+    epsilon: chex.Array,  # []
+    weights: Sequence[_steps.Weights],
+    mode: _steps.Mode,
+) -> tuple[jax.Array, _steps.Extra]:
+  """Runs candidate `index`; all must give outputs of one shape.
+
+  Args:
+    index: `[]` integer; None where there is one candidate.
+    candidates: their steps.
+    x: `[N, H, W, C]`.
+    epsilon: see `_steps.normalise`.
+    weights: of each candidate.
+    mode: what to record.
+
+  Returns:
+    `[N, H', W', O]` and what was recorded.
+  """
+
+  def branches(run, index, *operands):
+    if len(candidates) == 1:
+      return run(0)(*operands)
+    switches = [run(number) for number in range(len(candidates))]
+    return lax.switch(index, switches, *operands)
+
+  def run_forward(number):
+    def run(x, epsilon, weights):
+      y, kept, extra = _steps.forward(
+          candidates[number], x, epsilon, weights[number], mode
+      )
+      extra = {**empty_extra(mode, x.shape[0]), **extra}
+      extra.pop('log_scale', None)
+      return y, extra, _pack(candidates[number], kept, sizes)
+
+    return run
+
+  def run_backward(number):
+    def run(x, y, packed, weights, cotangent):
+      kept = _unpack(candidates[number], x, y, packed)
+      dx, own = _steps.backward(
+          candidates[number], x, weights[number], kept, cotangent
+      )
+      zeros = list(jax.tree.map(jnp.zeros_like, weights))
+      zeros[number] = own
+      return dx, tuple(zeros)
+
+    return run
+
+  weights = tuple(weights)
+  index = jnp.zeros((), jnp.int32) if index is None else index
+  if not mode.batch_norm or mode.passes > 1:  # never differentiated backwards
+    sizes = (0, 0)
+    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+    return y, extra
+  sizes = tuple(
+      max(column)
+      for column in zip(*(_sizes(candidate, x) for candidate in candidates))
+  )
+
+  @jax.custom_vjp
+  def run(index, x, epsilon, weights):
+    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+    return y, extra
+
+  def fwd(index, x, epsilon, weights):
+    y, extra, packed = branches(run_forward, index, x, epsilon, weights)
+    return (y, extra), (index, x, y, epsilon, packed, weights)
+
+  def bwd(residuals, cotangents):
+    index, x, y, epsilon, packed, weights = residuals
+    dx, dweights = branches(
+        run_backward, index, x, y, packed, weights, cotangents[0]
+    )
+    return None, dx, jnp.zeros_like(epsilon), dweights
+
+  run.defvjp(fwd, bwd)
+  return run(index, x, epsilon, weights)
+
+
+def _shapes(
+    candidate: _steps.Candidate, x: chex.Array
+) -> list[tuple[int, ...]]:
+  """Shapes of the outputs of its convolutions."""
+  shapes = []
+  *leading, channels = x.shape
+  for step in _steps.convolutions(candidate):
+    num, *sides = leading
+    leading = [num, *(-(-side // step.stride) for side in sides)]
+    shapes.append((*leading, step.features))
+  return shapes
+
+
+def _ends_in_convolution(candidate: _steps.Candidate) -> bool:
+  return bool(candidate) and isinstance(candidate[-1], _steps.Conv)
+
+
+def _sizes(candidate: _steps.Candidate, x: chex.Array) -> tuple[int, int]:
+  """Numbers to keep: of outputs (the last one is at hand) and of moments."""
+  shapes = _shapes(candidate, x)
+  kept = shapes[:-1] if _ends_in_convolution(candidate) else shapes
+  return sum(map(math.prod, kept)), 2 * sum(shape[-1] for shape in shapes)
+
+
+def _pack(candidate, kept, sizes):
+  """The two buffers of `_sizes`, filled up with zeros."""
+  if sizes == (0, 0):
+    return jnp.zeros(0), jnp.zeros(0)
+  outputs = [y for y, _ in kept]
+  if _ends_in_convolution(candidate):
+    outputs = outputs[:-1]
+  numbers = [number for _, moments in kept for number in moments]
+  return tuple(
+      _fill([value.ravel() for value in values], size)
+      for values, size in zip((outputs, numbers), sizes)
+  )
+
+
+def _fill(values: list[jax.Array], size: int) -> jax.Array:
+  missing = size - sum(value.size for value in values)
+  return jnp.concatenate([*values, jnp.zeros(missing)])
+
+
+def _unpack(candidate, x, y, packed):
+  """What `_pack` packed."""
+  outputs, numbers = packed
+  shapes = _shapes(candidate, x)
+  kept = []
+  for place, shape in enumerate(shapes):
+    size = math.prod(shape)
+    if place == len(shapes) - 1 and _ends_in_convolution(candidate):
+      output = y
+    else:
+      output, outputs = outputs[:size].reshape(shape), outputs[size:]
+    moments = _steps.Moments(numbers[: shape[-1]],
+                             numbers[shape[-1] : 2 * shape[-1]])
+    numbers = numbers[2 * shape[-1] :]
+    kept.append((output, moments))
+  return kept

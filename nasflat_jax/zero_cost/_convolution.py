@@ -1,0 +1,221 @@
+"""Convolutions and pools of the scored networks, NHWC.
+
+Zero padding is symmetric, half the kernel on every side, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+
+
+def convolve(
+    x: chex.Array,  # [N, H, W, C]
+    kernel: chex.Array,  # [k, k, C / groups, O]
+    *,
+    stride: int = 1,
+    groups: int = 1,
+) -> jax.Array:
+  """Convolution without bias.
+
+  Args:
+    x: `[N, H, W, C]`.
+    kernel: `[k, k, C / groups, O]`.
+    stride: of both axes.
+    groups: of channels; `C` for a depthwise convolution.
+
+  Returns:
+    `[N, H / stride, W / stride, O]`, sizes rounded up.
+  """
+  size = kernel.shape[0]
+  if jax.default_backend() == 'cpu' and groups > 1:
+    # XLA runs grouped convolutions, and worse their gradients, as plain loops
+    # on a CPU.
+    if groups == x.shape[-1] == kernel.shape[-1]:
+      return _depthwise(x, kernel, stride)
+    if size == 1:
+      return _grouped_pointwise(x, kernel, stride, groups)
+  return lax.conv_general_dilated(
+      x,
+      kernel,
+      (stride, stride),
+      [(size // 2, size // 2)] * 2,
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      feature_group_count=groups,
+  )
+
+
+def transpose(
+    x: chex.Array,  # [N, H, W, C]
+    kernel: chex.Array,  # [k, k, C / groups, O]
+    cotangent: chex.Array,  # [N, H', W', O]
+    *,
+    stride: int = 1,
+    groups: int = 1,
+) -> tuple[jax.Array, jax.Array]:
+  """Cotangents of `convolve`'s input and kernel.
+
+  Written as ordinary convolutions, transposed in memory first: what JAX derives
+  is the same convolution with permuted axes, which XLA runs on a CPU up to 250
+  times slower when it stands in a loop or a branch.
+
+  Args:
+    x: input of the convolution.
+    kernel: its kernel.
+    cotangent: of its output.
+    stride: of both axes.
+    groups: of channels.
+
+  Returns:
+    `[N, H, W, C]` and `[k, k, C / groups, O]`.
+  """
+  size, num_windows = kernel.shape[0], cotangent.shape[1:3]
+  pad = size // 2
+  depthwise = groups == x.shape[-1] == kernel.shape[-1]
+  if groups > 1 and not (depthwise and jax.default_backend() == 'cpu'):
+    run = functools.partial(convolve, stride=stride, groups=groups)
+    return jax.vjp(run, x, kernel)[1](cotangent)
+  # Zeros between and after the windows undo the stride.
+  spread = lax.pad(
+      cotangent,
+      jnp.zeros((), cotangent.dtype),
+      (
+          (0, 0, 0),
+          *(
+              (0, side - (num - 1) * stride - 1, stride - 1)
+              for side, num in zip(x.shape[1:3], num_windows)
+          ),
+          (0, 0, 0),
+      ),
+  )
+  flipped = kernel[::-1, ::-1]
+  if depthwise and groups > 1:
+    rows = _depthwise_products(x, cotangent, size, stride)
+    return _depthwise(spread, flipped, 1), rows.reshape(kernel.shape)
+  dx = convolve(spread, flipped.swapaxes(2, 3))
+  # Channels as images, images as channels, the cotangent as the kernel.
+  dkernel = lax.conv_general_dilated(
+      x.transpose(3, 1, 2, 0),
+      cotangent.transpose(1, 2, 0, 3),
+      (1, 1),
+      [
+          (pad, (num - 1) * stride + size - side - pad)
+          for side, num in zip(x.shape[1:3], num_windows)
+      ],
+      rhs_dilation=(stride, stride),
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+  return dx, dkernel.transpose(1, 2, 0, 3)
+
+
+def _windows(x: chex.Array, size: int, stride: int) -> list[jax.Array]:
+  """The input at each position of the kernel, `[N, H', W', C]` each."""
+  pad = size // 2
+  padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  height, width = (-(-n // stride) for n in x.shape[1:3])
+  return [
+      lax.slice(
+          padded,
+          (0, i, j, 0),
+          (
+              x.shape[0],
+              i + (height - 1) * stride + 1,
+              j + (width - 1) * stride + 1,
+              x.shape[3],
+          ),
+          (1, stride, stride, 1),
+      )
+      for i in range(size)
+      for j in range(size)
+  ]
+
+
+def _depthwise(x: chex.Array, kernel: chex.Array, stride: int) -> jax.Array:
+  """A sum of shifted products, which a CPU vectorises over channels."""
+  size = kernel.shape[0]
+  weights = kernel.reshape(size * size, -1)
+  windows = _windows(x, size, stride)
+  total = windows[0] * weights[0]
+  for window, weight in zip(windows[1:], weights[1:]):
+    total = total + window * weight
+  return total
+
+
+def _depthwise_products(
+    x: chex.Array, cotangent: chex.Array, size: int, stride: int
+) -> jax.Array:
+  """`[k * k, C]` sums over images and positions of window times cotangent.
+
+  A loop over windows: side by side they compile and run five times slower.
+  """
+  pad = size // 2
+  padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  extent = tuple((n - 1) * stride + 1 for n in cotangent.shape[1:3])
+
+  def product(place: chex.Array) -> jax.Array:
+    window = lax.dynamic_slice(
+        padded,
+        (0, place // size, place % size, 0),
+        (x.shape[0], *extent, x.shape[3]),
+    )
+    return (window[:, ::stride, ::stride] * cotangent).sum((0, 1, 2))
+
+  return lax.map(product, jnp.arange(size * size))
+
+
+def _grouped_pointwise(
+    x: chex.Array, kernel: chex.Array, stride: int, groups: int
+) -> jax.Array:
+  """One matrix product for each group."""
+  x = x[:, ::stride, ::stride]
+  *leading, channels = x.shape
+  x = x.reshape(*leading, groups, channels // groups)
+  outputs = kernel.shape[-1]
+  weight = kernel[0, 0].reshape(channels // groups, groups, outputs // groups)
+  return jnp.einsum('nhwgi,igo->nhwgo', x, weight).reshape(*leading, outputs)
+
+
+def avg_pool_3x3(x: chex.Array) -> jax.Array:
+  """Mean over 3x3 windows, stride 1; the border counts only real pixels."""
+  return _window_sum(x) * _inverse_count(x)
+
+
+def avg_pool_3x3_transpose(cotangent: chex.Array) -> jax.Array:
+  """Cotangent of `avg_pool_3x3`'s input; the sum is its own transpose."""
+  return _window_sum(cotangent * _inverse_count(cotangent))
+
+
+def _window_sum(x: chex.Array) -> jax.Array:
+  """Sums over 3x3 windows, by rows and then by columns."""
+  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  x = x[:, :-2] + x[:, 1:-1] + x[:, 2:]
+  return x[:, :, :-2] + x[:, :, 1:-1] + x[:, :, 2:]
+
+
+def _inverse_count(x: chex.Array) -> np.ndarray:
+  """`[1, H, W, 1]` one over the real pixels of each window."""
+  rows, columns = (
+      3 - (np.arange(n) == 0) - (np.arange(n) == n - 1) for n in x.shape[1:3]
+  )
+  count = np.outer(rows, columns)[None, :, :, None]
+  return (1.0 / count).astype(np.float32)
+
+
+def avg_pool_2x2(x: chex.Array) -> jax.Array:
+  """Mean over disjoint 2x2 windows; an odd last row or column is dropped."""
+  total = lax.reduce_window(
+      x, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), 'VALID'
+  )
+  return total * 0.25
+
+
+def channel_shuffle(x: chex.Array, groups: int) -> jax.Array:
+  """Interleaves the channels of `groups` feature groups (ShuffleNet)."""
+  *leading, channels = x.shape
+  x = x.reshape(*leading, groups, channels // groups)
+  return jnp.swapaxes(x, -1, -2).reshape(*leading, channels)

@@ -1,0 +1,312 @@
+"""What a network is written with: layers that find their weights by name.
+
+A network is a plain function `(net, genotype, images) -> logits` of one
+architecture. The same function is run to declare the weights, to score, and
+without batch normalisation for synflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+import math
+from typing import NamedTuple
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from nasflat_jax.zero_cost import _choose
+from nasflat_jax.zero_cost import _convolution
+from nasflat_jax.zero_cost import _steps
+
+EPSILON = 1e-5  # added to variances, PyTorch's default
+ROOT_EPSILON = math.sqrt(EPSILON)
+PLAIN = _steps.Mode()
+
+
+class Layer(NamedTuple):
+  """A layer with weights.
+
+  Attributes:
+    shape: of its kernel, `[k, k, I, O]` or `[I, O]`.
+    repeats: copies along a leading axis; 0 without such an axis.
+    normalised: whether a batch normalisation follows, so that its scale does
+      not matter.
+    bias: whether it has a bias.
+  """
+
+  shape: tuple[int, ...]
+  repeats: int = 0
+  normalised: bool = False
+  bias: bool = False
+
+  @property
+  def fan_in(self) -> int:
+    """Weights that meet in one output."""
+    return math.prod(self.shape[:-1])
+
+  @property
+  def full_shape(self) -> tuple[int, ...]:
+    """Of the kernels of all copies together."""
+    return (self.repeats, *self.shape) if self.repeats else self.shape
+
+
+class Net:
+  """Layers of one run of a network.
+
+  Attributes:
+    features: the last input of `global_pool`, `[N, H, W, C]`.
+  """
+
+  def __init__(
+      self,
+      kernels: Mapping[str, chex.Array],
+      *,
+      biases: Mapping[str, chex.Array] | None = None,
+      gates: Mapping[str, chex.Array] | None = None,
+      epsilon: chex.Array | float = ROOT_EPSILON,
+      mode: _steps.Mode = PLAIN,
+      declared: dict[str, Layer] | None = None,
+      scope: str = '',
+      num_images: int = 0,
+  ) -> None:
+    """See `_network`, which makes them."""
+    self._kernels = kernels
+    self._biases = biases or {}
+    self._gates = gates or {}
+    self._epsilon = jnp.asarray(epsilon, jnp.float32)
+    self._mode = mode
+    self._declared = declared
+    self._scope = scope
+    self._num_images = num_images
+    self.features: jax.Array | None = None
+    self.extra = _choose.empty_extra(mode, num_images)
+
+  def conv_norm(
+      self,
+      name: str,
+      x: chex.Array,
+      features: int,
+      size: int,
+      *,
+      stride: int = 1,
+      groups: int = 1,
+      relu: bool = False,
+  ) -> jax.Array:
+    """ReLU if asked for, convolution without bias, batch normalisation.
+
+    Args:
+      name: of the layer.
+      x: `[N, H, W, C]`.
+      features: output channels O.
+      size: side of the kernel.
+      stride: of both axes.
+      groups: of channels; 0 for a depthwise convolution.
+      relu: whether the input goes through a ReLU first.
+
+    Returns:
+      `[N, H / stride, W / stride, O]`.
+    """
+    step = _steps.Conv(name, features, size, stride, groups, relu)
+    return self.choose('', None, [(step,)], x)
+
+  def choose(
+      self,
+      name: str,
+      gene: chex.Array | None,
+      candidates: Sequence[_steps.Candidate],
+      x: chex.Array,
+  ) -> jax.Array:
+    """The candidate that a gene chooses; only that one runs.
+
+    Args:
+      name: scope of the candidates' layers; names within must be distinct.
+      gene: `[]` integer; None where there is one candidate.
+      candidates: steps run one after the other; `()` is the identity.
+      x: `[N, H, W, C]`.
+
+    Returns:
+      `[N, H', W', O]`, the same shape for all candidates.
+    """
+    prefix = f'{self._scope}{name}/' if name else self._scope
+    if self._declared is not None:
+      return self._declare_candidates(self._declared, prefix, candidates, x)
+    weights = []
+    for candidate in candidates:
+      names = [step.name for step in _steps.convolutions(candidate)]
+      weights.append(
+          _steps.Weights(
+              {n: self._kernels[f'{prefix}{n}'] for n in names},
+              {
+                  n: self._gates[f'{prefix}{n}']
+                  for n in names
+                  if f'{prefix}{n}' in self._gates
+              },
+          )
+      )
+    y, extra = _choose.choose(
+        gene, candidates, x, self._epsilon, weights, self._mode
+    )
+    self._add(**extra)
+    return y
+
+  def conv(
+      self, name: str, x: chex.Array, features: int, size: int, stride: int = 1
+  ) -> jax.Array:
+    """Convolution `[N, H, W, C]` to O channels, neither bias nor norm."""
+    step = _steps.Conv(name, features, size, stride, norm=False)
+    return self.choose('', None, [(step,)], x)
+
+  def linear(self, name: str, x: chex.Array, features: int) -> jax.Array:
+    """`[N, C]` times a kernel plus a bias: `[N, O]`."""
+    layer = Layer((x.shape[-1], features), bias=True)
+    kernel = self._kernel(name, layer)
+    bias = jnp.zeros(features)
+    if self._declared is None:
+      bias = self._biases[f'{self._scope}{name}']
+    if self._mode.rescale:
+      bias = bias * jnp.exp(-self.extra['log_scale'])
+    self._count(kernel.size + features, kernel.size)
+    y = x @ kernel + bias
+    gate = self._gates.get(f'{self._scope}{name}')
+    return y if gate is None else y * (1 + gate)
+
+  def batch_norm(self, x: chex.Array) -> jax.Array:
+    """Batch normalisation in training mode with scale 1 and offset 0."""
+    self._count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
+    if not self._mode.batch_norm:
+      return x
+    y, _, extra = _steps.normalise(
+        x, jnp.float32(math.sqrt(EPSILON)), self._mode
+    )
+    self._add(**extra)
+    return y
+
+  def relu(self, x: chex.Array) -> jax.Array:
+    """Rectified linear unit."""
+    if self._mode.gram:
+      self._add(gram=_steps.agreement(x))
+    self._count(0, math.prod(x.shape[1:]))
+    return jax.nn.relu(x)
+
+  def avg_pool_2x2(self, x: chex.Array) -> jax.Array:
+    """Mean over disjoint 2x2 windows; an odd last row or column is dropped."""
+    self._count(0, math.prod(x.shape[1:]))
+    return _convolution.avg_pool_2x2(x)
+
+  def global_pool(self, x: chex.Array, *, border: int = 0) -> jax.Array:
+    """Mean over positions, `[N, H, W, C] -> [N, C]`; `x` is the features.
+
+    Flops are one for each element of a map `border` larger.
+    """
+    self.features = x
+    height, width, channels = x.shape[1:]
+    self._count(0, (height + border) * (width + border) * channels)
+    return x.mean((1, 2))
+
+  def bottleneck(self, x: chex.Array) -> jax.Array:
+    """Marks a point where `x` is all that later layers see.
+
+    Returns `x`; without batch normalisation, `x` divided by its greatest
+    value, whose logarithm is kept: activations then never overflow.
+    """
+    if not self._mode.rescale:
+      return x
+    top = lax.stop_gradient(jnp.abs(x).max())
+    top = jnp.where(top > 0, top, 1.0)
+    self._add(log_scale=jnp.log(top))
+    return x / top
+
+  def repeat(
+      self,
+      name: str,
+      num: int,
+      function: Callable[..., jax.Array],
+      x: chex.Array,
+      genes: chex.Array | None = None,
+  ) -> jax.Array:
+    """Runs `x = function(net, x)` `num` times, each with weights of its own.
+
+    Compiled once, whatever `num`; every turn ends in a `bottleneck`.
+
+    Args:
+      name: scope of the layers.
+      num: turns.
+      function: `(net, x) -> x`, or `(net, x, gene) -> x` with `genes`.
+      x: `[N, H, W, C]`; its shape stays.
+      genes: `[num, ...]`, a row for each turn.
+
+    Returns:
+      `[N, H, W, C]`.
+    """
+    prefix = f'{self._scope}{name}/'
+    if self._declared is not None:
+      inner: dict[str, Layer] = {}
+      net = Net({}, mode=self._mode, declared=inner, scope=prefix)
+      y = function(net, x, *([] if genes is None else [genes[0]]))
+      self._declared.update(
+          {key: layer._replace(repeats=num) for key, layer in inner.items()}
+      )
+      return y
+
+    def own(values: Mapping[str, chex.Array]) -> dict[str, chex.Array]:
+      return {k: v for k, v in values.items() if k.startswith(prefix)}
+
+    def body(carry, row):
+      x, extra = carry
+      kernels, gates, *gene = row
+      net = Net(
+          kernels,
+          gates=gates,
+          epsilon=self._epsilon,
+          mode=self._mode,
+          scope=prefix,
+          num_images=self._num_images,
+      )
+      net.extra = extra
+      x = net.bottleneck(function(net, x, *gene))
+      return (x, net.extra), None
+
+    rows = (
+        own(self._kernels),
+        own(self._gates),
+        *(() if genes is None else (genes,)),
+    )
+    (x, self.extra), _ = lax.scan(body, (x, self.extra), rows)
+    return x
+
+  def _kernel(self, name: str, layer: Layer) -> jax.Array:
+    if self._declared is not None:
+      self._declared[f'{self._scope}{name}'] = layer
+      return jnp.zeros(layer.shape)
+    kernel = jnp.asarray(self._kernels[f'{self._scope}{name}'])
+    if self._mode.norms:
+      self._add(norms=jnp.sqrt((kernel * kernel).sum()))
+    return kernel
+
+  def _declare_candidates(self, declared, prefix, candidates, x):
+    y = x
+    for candidate in candidates:
+      y, mode = x, self._mode
+      for step in candidate:
+        kernel = {}
+        if isinstance(step, _steps.Conv):
+          shape = step.kernel_shape(y.shape[-1])
+          if f'{prefix}{step.name}' in declared:
+            raise ValueError(f'two layers are called {prefix}{step.name}')
+          declared[f'{prefix}{step.name}'] = Layer(
+              shape, normalised=step.norm
+          )
+          kernel = {step.name: jnp.zeros(shape)}
+        weights = _steps.Weights(kernel, {})
+        y, _, _ = _steps.forward((step,), y, self._epsilon, weights, mode)
+    return y
+
+  def _count(self, params: float, flops: float) -> None:
+    if self._mode.counts:
+      self._add(params=params * 1e-6, flops=flops * 1e-6)
+
+  def _add(self, **values: chex.Array | float) -> None:
+    for name, value in values.items():
+      self.extra[name] = self.extra[name] + value

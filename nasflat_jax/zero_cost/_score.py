@@ -1,0 +1,169 @@
+"""The driver: proxies of many architectures by one compiled program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import types
+from nasflat_jax.zero_cost import _batch
+from nasflat_jax.zero_cost import _network
+from nasflat_jax.zero_cost import _networks
+from nasflat_jax.zero_cost import _passes
+from nasflat_jax.zero_cost import _plan
+from nasflat_jax.zero_cost import _proxies
+
+Progress = Callable[[int, int], None]
+
+
+def score(
+    fns: Sequence[_proxies.Proxy],
+    space: types.SearchSpace,
+    key: chex.PRNGKey,
+    genotype: chex.Array,  # [B, G]
+    batch: _batch.Batch,
+    *,
+    chunk_size: int = 64,
+    network: _network.Network | None = None,
+    merge_duplicates: bool = True,
+    progress: Progress | None = None,
+) -> np.ndarray:  # [B, P]
+  """Scores architectures by zero-cost proxies.
+
+  All architectures share one draw of weights (and zen's another one), so that
+  they differ by nothing else. Each pass that several proxies need runs once.
+  Scores do not depend on the chunks, on the other architectures or, up to
+  rounding, on the other proxies asked for.
+
+  One architecture runs at a time on every local device of JAX, so memory is
+  that of one network for each. Use both cores of a CPU by
+  `jax.config.update('jax_num_cpu_devices', 2)` before anything else.
+
+  Args:
+    fns: proxies, of `zero_cost`.
+    space: the search space.
+    key: of weights and zen's noise.
+    genotype: `[B, G]` integers.
+    batch: images and labels.
+    chunk_size: architectures in a call of the compiled program, rounded up to
+      a multiple of the devices; the last chunk is filled up. Progress is
+      reported, and interruption possible, between calls.
+    network: of `zero_cost.nasbench201` and the like; None is the space's
+      default.
+    merge_duplicates: whether networks that differ only in operations on no path
+      from input to output are scored once by proxies that cannot tell them
+      apart.
+    progress: called with the architectures done and their number.
+
+  Returns:
+    `[B, P]` float64, a column for each proxy; NaN where it is not defined.
+
+  Raises:
+    ValueError: images, labels or genotypes do not fit the network.
+  """
+  if not fns:
+    raise ValueError('fns: no proxy to compute')
+  if chunk_size < 1:
+    raise ValueError(f'chunk_size must be at least 1, got {chunk_size}')
+  network = network or _networks.default(space)
+  genes = np.asarray(genotype, np.int32)
+  _check(space, network, genes, batch)
+  inputs = _inputs(network, key, batch)
+  labels = np.asarray(batch.labels)
+
+  made = _plan.plan(fns, genes, network, merge_duplicates=merge_duplicates)
+  total = sum(len(job.genotype) for job in made.jobs)
+  done = 0
+  scores = []
+  for rows, asked in made.jobs:
+    parts = []
+    for chunk, found in _chunks(network, asked, rows, inputs, chunk_size):
+      parts.append(np.stack([fn.reduce(found, labels) for fn in asked], axis=1))
+      done += len(chunk)
+      if progress is not None:
+        progress(done, total)
+    scores.append(np.concatenate(parts))
+  return _plan.join(made, scores)
+
+
+def _check(space, network, genes, batch) -> None:
+  if genes.ndim != 2 or genes.shape[1] != network.num_genes:
+    raise ValueError(
+        f'genotype: got shape {genes.shape}, want [B, {network.num_genes}]'
+    )
+  top = len(space.spec.gene_names)
+  if genes.size and not 0 <= genes.min() <= genes.max() < top:
+    raise ValueError(f'genotype: genes must be from 0 to {top - 1}')
+  shape = np.shape(batch.images)
+  if len(shape) != 4 or shape[1:] != network.input_shape or shape[0] < 2:
+    raise ValueError(
+        f'batch: images have shape {shape}, want [N, '
+        f'{", ".join(map(str, network.input_shape))}] with N of 2 or more'
+    )
+  labels = np.asarray(batch.labels)
+  if labels.shape != shape[:1]:
+    raise ValueError(f'batch: labels have shape {labels.shape}, want [N]')
+  if not 0 <= labels.min() <= labels.max() < network.num_classes:
+    raise ValueError(
+        f'batch: labels must be from 0 to {network.num_classes - 1}'
+    )
+
+
+def _inputs(
+    network: _network.Network, key: chex.PRNGKey, batch: _batch.Batch
+) -> _passes.Inputs:
+  weights_key, zen_key, noise_key = jax.random.split(key, 3)
+  images = jnp.asarray(batch.images, jnp.float32)
+  return _passes.Inputs(
+      network.init(weights_key),
+      network.init_normal(zen_key),
+      images,
+      jnp.asarray(batch.labels, jnp.int32),
+      jax.random.normal(noise_key, (2, *images.shape)),
+  )
+
+
+def _chunks(
+    network, fns, rows, inputs, chunk_size
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+  """Chunks of rows and their quantities `[B, ...]`."""
+  needs = frozenset(need for fn in fns for need in fn.needs)
+  num_devices = jax.local_device_count()
+  size = -(-min(chunk_size, max(len(rows), 1)) // num_devices) * num_devices
+  run = _program(network, needs, num_devices)
+  for start in range(0, len(rows), size):
+    chunk = rows[start : start + size]
+    padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0)), mode='edge')
+    found = jax.device_get(run(padded, inputs))
+    yield chunk, {name: x[: len(chunk)] for name, x in found.items()}
+
+
+@functools.lru_cache(maxsize=16)
+def _program(
+    network: _network.Network, needs: frozenset[str], num_devices: int
+) -> Callable[[np.ndarray, _passes.Inputs], dict[str, jax.Array]]:
+  """Compiled `(genotype [B, G], inputs) -> {quantity: [B, ...]}`."""
+  one = _passes.quantities(network, needs)
+
+  def run(genotype: chex.Array, inputs: _passes.Inputs):
+    # Not vmapped: that would run all candidates of every gene.
+    return jax.lax.map(lambda genes: one(genes, inputs), genotype)
+
+  if num_devices == 1:
+    return jax.jit(run)
+  mesh = jax.sharding.Mesh(np.array(jax.local_devices()), ('architectures',))
+  split = jax.sharding.PartitionSpec('architectures')
+  return jax.jit(
+      jax.shard_map(
+          run,
+          mesh=mesh,
+          in_specs=(split, jax.sharding.PartitionSpec()),
+          out_specs=split,
+          check_vma=False,
+      )
+  )

@@ -1,0 +1,350 @@
+"""Steps of a candidate operation, each with its own backward pass.
+
+A candidate is a tuple of steps run one after the other; the empty tuple is the
+identity. Written-out backward passes keep little: of a convolution with batch
+normalisation only its output, which the next step reads anyway, and two
+numbers per channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import math
+from typing import NamedTuple
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+from nasflat_jax.zero_cost import _convolution
+
+
+class Mode(NamedTuple):
+  """What a run of a network is for; static.
+
+  Attributes:
+    batch_norm: False replaces every batch normalisation by the identity.
+    passes: equal parts of the batch that are normalised on their own.
+    gram: counts agreeing activation codes of images (nwot).
+    variance: sums log deviations of batch normalisation (zen).
+    counts: counts parameters and flops.
+    norms: sums the norms of the weights.
+    rescale: keeps activations near 1 and sums the logarithms (synflow).
+  """
+
+  batch_norm: bool = True
+  passes: int = 1
+  gram: bool = False
+  variance: bool = False
+  counts: bool = False
+  norms: bool = False
+  rescale: bool = False
+
+
+Extra = dict[str, jax.Array]
+
+
+class Weights(NamedTuple):
+  """What the layers of one scope read.
+
+  Attributes:
+    kernel: name to kernel, `[k, k, I, O]` or `[I, O]`.
+    gate: name to `[N, O]` zeros whose cotangent is, for image `n` and channel
+      `k`, the sum over positions of output times its cotangent (fisher);
+      empty if not asked for.
+  """
+
+  kernel: Mapping[str, chex.Array]
+  gate: Mapping[str, chex.Array]
+
+
+class Conv(NamedTuple):
+  """ReLU (if asked for), convolution without bias, batch normalisation.
+
+  Attributes:
+    name: of the layer, in its scope.
+    features: output channels.
+    size: side of the kernel.
+    stride: of both axes.
+    groups: of channels; 0 for a depthwise convolution.
+    relu: whether the input goes through a ReLU first.
+    relu_flops: whether that ReLU counts in the flops.
+    norm: whether a batch normalisation follows.
+  """
+
+  name: str
+  features: int
+  size: int
+  stride: int = 1
+  groups: int = 1
+  relu: bool = False
+  relu_flops: bool = True
+  norm: bool = True
+
+  def num_groups(self, channels: int) -> int:
+    """Groups of an input of `channels`."""
+    return self.groups or channels
+
+  def kernel_shape(self, channels: int) -> tuple[int, int, int, int]:
+    """`(k, k, I, O)` for an input of `channels`."""
+    inputs = channels // self.num_groups(channels)
+    return (self.size, self.size, inputs, self.features)
+
+  def convolve(self, x: chex.Array, kernel: chex.Array) -> jax.Array:
+    """The convolution alone."""
+    return _convolution.convolve(
+        x, kernel, stride=self.stride, groups=self.num_groups(x.shape[-1])
+    )
+
+
+class Relu(NamedTuple):
+  """Rectified linear unit."""
+
+
+class AvgPool(NamedTuple):
+  """Mean over 3x3 windows, stride 1, without the padding."""
+
+
+class Shuffle(NamedTuple):
+  """Channel shuffle.
+
+  Attributes:
+    groups: groups of channels that are interleaved.
+  """
+
+  groups: int
+
+
+class Zero(NamedTuple):
+  """All zero, whatever the input."""
+
+
+Step = Conv | Relu | AvgPool | Shuffle | Zero
+Candidate = tuple[Step, ...]
+
+
+def convolutions(candidate: Candidate) -> list[Conv]:
+  """Its steps that have weights."""
+  return [step for step in candidate if isinstance(step, Conv)]
+
+
+def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
+  """A step without weights as a function."""
+  match step:
+    case Relu():
+      return jax.nn.relu
+    case AvgPool():
+      return _convolution.avg_pool_3x3
+    case Shuffle(groups):
+      return lambda x: _convolution.channel_shuffle(x, groups)
+    case Zero():
+      return jnp.zeros_like
+  raise ValueError(f'{step} is not a step without weights')
+
+
+class Moments(NamedTuple):
+  """What the backward pass of a batch normalisation needs besides its output.
+
+  Attributes:
+    scale: `[O]` one over the deviation.
+    mean: `[O]`.
+  """
+
+  scale: jax.Array
+  mean: jax.Array
+
+
+def normalise(
+    z: chex.Array,  # [N, H, W, O]
+    epsilon: chex.Array,  # []
+    mode: Mode,
+) -> tuple[jax.Array, Moments, Extra]:
+  """Batch normalisation in training mode with scale 1 and offset 0.
+
+  Args:
+    z: `[N, H, W, O]`.
+    epsilon: `[]` square root of the number added to variances. As its square
+      root, scaling it with the weights leaves the output as it is.
+    mode: parts of the batch, and whether to record their variance.
+
+  Returns:
+    Output, moments of the first part, and `log_variance` if asked for.
+  """
+  parts = z.reshape(mode.passes, -1, *z.shape[1:])
+  mean = parts.mean((1, 2, 3), keepdims=True)
+  centred = parts - mean
+  variance = (centred * centred).mean((1, 2, 3), keepdims=True)
+  scale = lax.rsqrt(variance + epsilon * epsilon)
+  extra = {}
+  if mode.variance:
+    extra['log_variance'] = log_deviation(
+        variance[:, 0, 0, 0], math.prod(parts.shape[1:4])
+    )
+  moments = Moments(scale[0, 0, 0, 0], mean[0, 0, 0, 0])
+  return (centred * scale).reshape(z.shape), moments, extra
+
+
+def log_deviation(variance: chex.Array, num: int) -> jax.Array:
+  """Zen's term of a batch normalisation, `[passes, O] -> []`.
+
+  `log sqrt(mean of the running variance)`, where the running variance starts at
+  1 and moves by 0.1 to the unbiased variance of each pass.
+  """
+  running = jnp.ones(variance.shape[1:])
+  for row in variance * (num / max(num - 1, 1)):
+    running = 0.9 * running + 0.1 * row
+  return 0.5 * jnp.log(running.mean())
+
+
+def agreement(x: chex.Array) -> jax.Array:
+  """`[N, N]` units whose sign agrees in two images, of one ReLU's input."""
+  code = jnp.where(x > 0, 1.0, -1.0).reshape(x.shape[0], -1)
+  return lax.stop_gradient((code.shape[1] + code @ code.T) / 2)
+
+
+def forward(
+    candidate: Candidate,
+    x: chex.Array,
+    epsilon: chex.Array,
+    weights: Weights,
+    mode: Mode,
+) -> tuple[jax.Array, list[tuple[jax.Array, Moments]], Extra]:
+  """Runs a candidate.
+
+  Args:
+    candidate: its steps.
+    x: `[N, H, W, C]`.
+    epsilon: see `normalise`.
+    weights: of its layers.
+    mode: what to record.
+
+  Returns:
+    `[N, H', W', O]`; output and moments of each of its convolutions; what was
+    recorded.
+  """
+  kept = []
+  extra: Extra = {}
+
+  def add(**values: chex.Array) -> None:
+    for name, value in values.items():
+      extra[name] = extra.get(name, 0.0) + value
+
+  for step in candidate:
+    if mode.gram and (
+        isinstance(step, Relu) or (isinstance(step, Conv) and step.relu)
+    ):
+      add(gram=agreement(x))
+    inputs = x
+    if not isinstance(step, Conv):
+      x = plain(step)(x)
+    else:
+      kernel = weights.kernel[step.name]
+      x = step.convolve(jax.nn.relu(x) if step.relu else x, kernel)
+      if mode.norms:
+        add(norms=jnp.sqrt((kernel * kernel).sum()))
+      moments = Moments(jnp.ones(step.features), jnp.zeros(step.features))
+      if mode.batch_norm and step.norm:
+        x, moments, recorded = normalise(x, epsilon, mode)
+        add(**recorded)
+      kept.append((x, moments))
+    if mode.counts:
+      params, flops = count(step, inputs.shape, x.shape)
+      add(params=params, flops=flops)
+  return x, kept, extra
+
+
+def count(
+    step: Step, inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> tuple[float, float]:
+  """Parameters and flops of a step, in millions.
+
+  As NAS-Bench-Suite-Zero counts: multiply-adds, 2 for each element of a batch
+  normalisation, 1 for each of a ReLU, 9 for each of a 3x3 pool.
+
+  Args:
+    step: the step.
+    inputs: shape of its input, batch first.
+    outputs: shape of its output.
+
+  Returns:
+    `(params, flops)`.
+  """
+  elements = math.prod(outputs[1:])
+  match step:
+    case Conv():
+      kernel = math.prod(step.kernel_shape(inputs[-1]))
+      params = kernel
+      flops = kernel * math.prod(outputs[1:3])
+      if step.norm:
+        params += 2 * step.features
+        flops += 2 * elements
+      if step.relu and step.relu_flops:
+        flops += math.prod(inputs[1:])
+    case AvgPool():
+      params, flops = 0, 9 * elements
+    case Relu():
+      params, flops = 0, elements
+    case _:
+      params, flops = 0, 0
+  return params * 1e-6, flops * 1e-6
+
+
+def backward(
+    candidate: Candidate,
+    x: chex.Array,
+    weights: Weights,
+    kept: list[tuple[jax.Array, Moments]],
+    cotangent: chex.Array,
+) -> tuple[jax.Array, Weights]:
+  """Cotangents of a candidate's input and weights.
+
+  Args:
+    candidate: its steps.
+    x: its input.
+    weights: of its layers.
+    kept: of `forward`.
+    cotangent: of its output.
+
+  Returns:
+    Cotangents of `x` and of the kernels and gates of its layers.
+  """
+  inputs = []
+  outputs = iter(kept)
+  for step in candidate:
+    inputs.append(x)
+    x = next(outputs)[0] if isinstance(step, Conv) else plain(step)(x)
+  kernels, gates = {}, {}
+  moments = [m for _, m in kept]
+  after = [*inputs, x][1:]
+  for step, x, y in zip(
+      reversed(candidate), reversed(inputs), reversed(after), strict=True
+  ):
+    if isinstance(step, Zero):
+      cotangent = jnp.zeros_like(x)
+    elif isinstance(step, AvgPool):
+      cotangent = _convolution.avg_pool_3x3_transpose(cotangent)
+    elif not isinstance(step, Conv):
+      (cotangent,) = jax.vjp(plain(step), x)[1](cotangent)
+    else:
+      scale, mean = moments.pop()
+      inner, axes = cotangent, (0, 1, 2)
+      if step.norm:
+        inner = scale * (
+            inner - inner.mean(axes) - y * (inner * y).mean(axes)
+        )
+      if step.name in weights.gate:
+        gates[step.name] = lax.stop_gradient(
+            (y * inner).sum((1, 2)) / scale + mean * inner.sum((1, 2))
+        )
+      rectified = jax.nn.relu(x) if step.relu else x
+      cotangent, kernels[step.name] = _convolution.transpose(
+          rectified,
+          weights.kernel[step.name],
+          inner,
+          stride=step.stride,
+          groups=step.num_groups(x.shape[-1]),
+      )
+      if step.relu:
+        cotangent = jnp.where(x > 0, cotangent, 0.0)
+  return cotangent, Weights(kernels, gates)
