@@ -44,6 +44,7 @@ def choose(
     candidates: Sequence[_steps.Candidate],
     x: chex.Array,  # [N, H, W, C]
     epsilon: chex.Array,  # []
+    probe: chex.Array,  # [len(SUMS)]
     weights: Sequence[_steps.Weights],
     mode: _steps.Mode,
 ) -> tuple[jax.Array, _steps.Extra]:
@@ -54,6 +55,8 @@ def choose(
     candidates: their steps.
     x: `[N, H, W, C]`.
     epsilon: see `_steps.normalise`.
+    probe: only there for its cotangent, sums over layers (`_steps.SUMS`); the
+      weights have none.
     weights: of each candidate.
     mode: what to record.
 
@@ -81,12 +84,9 @@ def choose(
   def run_backward(number):
     def run(x, y, packed, weights, cotangent):
       kept = _unpack(candidates[number], x, y, packed)
-      dx, own = _steps.backward(
+      return _steps.backward(
           candidates[number], x, weights[number], kept, cotangent
       )
-      zeros = list(jax.tree.map(jnp.zeros_like, weights))
-      zeros[number] = own
-      return dx, tuple(zeros)
 
     return run
 
@@ -102,23 +102,26 @@ def choose(
   )
 
   @jax.custom_vjp
-  def run(index, x, epsilon, weights):
+  def run(index, x, epsilon, probe, weights):
+    del probe
     y, extra, _ = branches(run_forward, index, x, epsilon, weights)
     return y, extra
 
-  def fwd(index, x, epsilon, weights):
+  def fwd(index, x, epsilon, probe, weights):
+    del probe
     y, extra, packed = branches(run_forward, index, x, epsilon, weights)
     return (y, extra), (index, x, y, epsilon, packed, weights)
 
   def bwd(residuals, cotangents):
     index, x, y, epsilon, packed, weights = residuals
-    dx, dweights = branches(
+    dx, sums = branches(
         run_backward, index, x, y, packed, weights, cotangents[0]
     )
-    return None, dx, jnp.zeros_like(epsilon), dweights
+    still = jax.tree.map(jnp.zeros_like, (epsilon, weights))
+    return None, dx, still[0], sums, still[1]
 
   run.defvjp(fwd, bwd)
-  return run(index, x, epsilon, weights)
+  return run(index, x, epsilon, probe, weights)
 
 
 def _shapes(

@@ -23,7 +23,6 @@ from nasflat_jax.zero_cost import _proxies
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _watch
 
-Gates = Mapping[str, chex.Array]
 _PLAIN_RUN = _steps.Mode()
 
 
@@ -41,8 +40,7 @@ def score_module(
   """Scores one flax module by zero-cost proxies.
 
   Layers are the module's `nn.Conv` (2-D) and `nn.Dense`, wherever they stand;
-  every `nn.BatchNorm` uses the batch's statistics, and synflow drops it. A
-  layer called twice is one layer.
+  every `nn.BatchNorm` uses the batch's statistics, and synflow drops it.
 
   Args:
     fns: proxies, of `zero_cost`.
@@ -62,7 +60,8 @@ def score_module(
     normalisations, `jax.nn.relu`, average pools and means over positions.
 
   Raises:
-    ValueError: the batch does not fit; the module has no layer; nwot and no
+    ValueError: the batch does not fit; the module has no layer, or calls one
+      twice; nwot and no
       `jax.nn.relu`; zen and neither such a mean nor `features`; synflow and
       activations beyond float32.
 
@@ -135,27 +134,20 @@ class _ModuleNetwork:
   features: str | None
   call: Mapping[str, Any]
 
-  def gates(self, num_images: int) -> dict[str, jax.Array]:
-    """Zeros for each image and output channel of each layer."""
-    return {
-        name: jnp.zeros((num_images, layer.shape[-1]))
-        for name, layer in self.layers.items()
-    }
-
   def run(
       self,
       params: _network.Params,
       genotype: chex.Array | None,
       images: chex.Array,
       *,
-      gates: Gates | None = None,
+      probe: chex.Array | None = None,
       epsilon: chex.Array | float = 0.0,
       mode: _steps.Mode = _PLAIN_RUN,
   ) -> tuple[jax.Array, jax.Array | None, _steps.Extra]:
     """As `Network.run`; normalisations keep epsilons of their own."""
     del epsilon  # no layer is declared normalised: only a direction of zero
     arguments = () if genotype is None else (genotype,)
-    run = _Run(self, params, mode, gates or {})
+    run = _Run(self, params, mode, probe)
     logits = run(images, *arguments)
     extra: _steps.Extra = {}
     if mode.rescale:
@@ -169,7 +161,7 @@ class _ModuleNetwork:
       return logits, None, extra
     # Once more, watched; the compiler merges what is the same.
     still = _network.Params(*lax.stop_gradient(tuple(params)))
-    run = _Run(self, still, mode, {})
+    run = _Run(self, still, mode, None)
 
     def watched(images):
       run(images, *arguments)
@@ -206,9 +198,9 @@ class _Run:
       network: _ModuleNetwork,
       params: _network.Params,
       mode: _steps.Mode,
-      gates: Gates,
+      probe: chex.Array | None,
   ) -> None:
-    self._network, self._mode, self._gates = network, mode, gates
+    self._network, self._mode, self._probe = network, mode, probe
     self._values = dict(network.rest)
     for kind in ('kernel', 'bias'):
       for name, value in getattr(params, kind).items():
@@ -232,16 +224,31 @@ class _Run:
     if isinstance(module, nn.BatchNorm):
       y = self._normalise(module, name, args[0])
     else:
-      y = function(*args, **kwargs)
-      if name in self._network.layers and _is_layer(module):
-        kernel = self._network.layers[name].shape
-        self.flops += math.prod(kernel) * math.prod(y.shape[1:-1])
-        if name in self._gates:
-          gate = self._gates[name]
-          y *= 1 + gate.reshape(len(y), *(1,) * (y.ndim - 2), -1)
+      layer = self._network.layers.get(name)
+      if layer is None or not _is_layer(module):
+        y = function(*args, **kwargs)
+      else:
+        y = self._layer(module, name, args[0])
+        self.flops += math.prod(layer.shape) * math.prod(y.shape[1:-1])
     if name == self._network.features:
       self.features = y
     return y
+
+  def _layer(
+      self, module: nn.Conv | nn.Dense, name: str, x: chex.Array
+  ) -> jax.Array:
+    kernel, bias = (
+        self._values.get(_key(name, kind)) for kind in ('kernel', 'bias')
+    )
+    own = {} if bias is None else {'bias': bias}
+    alone = module.clone(parent=None)
+
+    def apply(x, kernel):
+      return alone.apply({'params': {'kernel': kernel, **own}}, x)
+
+    if self._probe is None:
+      return apply(x, kernel)
+    return _steps.probed(apply, x, kernel, self._probe)
 
   def _normalise(
       self, module: nn.BatchNorm, name: str, x: chex.Array
@@ -290,6 +297,8 @@ def _trace(
       if kernel.ndim not in (2, 4):
         raise ValueError(f'{name}: kernels must have 2 or 4 axes')
       bias = _key(name, 'bias') in values
+      if name in layers:
+        raise ValueError(f'{name}: called twice; a layer must be called once')
       layers[name] = _net.Layer(kernel.shape, bias=bias)
     return function(*args, **kwargs)
 

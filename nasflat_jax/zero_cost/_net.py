@@ -64,7 +64,7 @@ class Net:
       kernels: Mapping[str, chex.Array],
       *,
       biases: Mapping[str, chex.Array] | None = None,
-      gates: Mapping[str, chex.Array] | None = None,
+      probe: chex.Array | None = None,
       epsilon: chex.Array | float = ROOT_EPSILON,
       mode: _steps.Mode = PLAIN,
       declared: dict[str, Layer] | None = None,
@@ -74,7 +74,7 @@ class Net:
     """See `_network`, which makes them."""
     self._kernels = kernels
     self._biases = biases or {}
-    self._gates = gates or {}
+    self._probe = jnp.zeros(len(_steps.SUMS)) if probe is None else probe
     self._epsilon = jnp.asarray(epsilon, jnp.float32)
     self._mode = mode
     self._declared = declared
@@ -132,21 +132,15 @@ class Net:
     prefix = f'{self._scope}{name}/' if name else self._scope
     if self._declared is not None:
       return self._declare_candidates(self._declared, prefix, candidates, x)
-    weights = []
-    for candidate in candidates:
-      names = [step.name for step in _steps.convolutions(candidate)]
-      weights.append(
-          _steps.Weights(
-              {n: self._kernels[f'{prefix}{n}'] for n in names},
-              {
-                  n: self._gates[f'{prefix}{n}']
-                  for n in names
-                  if f'{prefix}{n}' in self._gates
-              },
-          )
-      )
+    weights = [
+        {
+            step.name: self._kernels[f'{prefix}{step.name}']
+            for step in _steps.convolutions(candidate)
+        }
+        for candidate in candidates
+    ]
     y, extra = _choose.choose(
-        gene, candidates, x, self._epsilon, weights, self._mode
+        gene, candidates, x, self._epsilon, self._probe, weights, self._mode
     )
     self._add(**extra)
     return y
@@ -168,9 +162,9 @@ class Net:
     if self._mode.rescale:
       bias = bias * jnp.exp(-self.extra['log_scale'])
     self._count(kernel.size + features, kernel.size)
-    y = x @ kernel + bias
-    gate = self._gates.get(f'{self._scope}{name}')
-    return y if gate is None else y * (1 + gate)
+    if not self._mode.batch_norm:  # forward mode, which a probe forbids
+      return x @ kernel + bias
+    return _steps.probed(lambda x, w: x @ w + bias, x, kernel, self._probe)
 
   def batch_norm(self, x: chex.Array) -> jax.Array:
     """Batch normalisation in training mode with scale 1 and offset 0."""
@@ -250,15 +244,14 @@ class Net:
       )
       return y
 
-    def own(values: Mapping[str, chex.Array]) -> dict[str, chex.Array]:
-      return {k: v for k, v in values.items() if k.startswith(prefix)}
+    own = {k: v for k, v in self._kernels.items() if k.startswith(prefix)}
 
     def body(carry, row):
       x, extra = carry
-      kernels, gates, *gene = row
+      kernels, *gene = row
       net = Net(
           kernels,
-          gates=gates,
+          probe=self._probe,
           epsilon=self._epsilon,
           mode=self._mode,
           scope=prefix,
@@ -268,11 +261,7 @@ class Net:
       x = net.bottleneck(function(net, x, *gene))
       return (x, net.extra), None
 
-    rows = (
-        own(self._kernels),
-        own(self._gates),
-        *(() if genes is None else (genes,)),
-    )
+    rows = (own,) if genes is None else (own, genes)
     (x, self.extra), _ = lax.scan(body, (x, self.extra), rows)
     return x
 
@@ -299,8 +288,7 @@ class Net:
               shape, normalised=step.norm
           )
           kernel = {step.name: jnp.zeros(shape)}
-        weights = _steps.Weights(kernel, {})
-        y, _, _ = _steps.forward((step,), y, self._epsilon, weights, mode)
+        y, _, _ = _steps.forward((step,), y, self._epsilon, kernel, mode)
     return y
 
   def _count(self, params: float, flops: float) -> None:

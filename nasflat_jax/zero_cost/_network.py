@@ -75,7 +75,7 @@ class Network:
       genotype: chex.Array,  # [G]
       images: chex.Array,  # [N, H, W, 3]
       *,
-      gates: Mapping[str, chex.Array] | None = None,
+      probe: chex.Array | None = None,
       epsilon: chex.Array | float = _net.ROOT_EPSILON,
       mode: _steps.Mode = _net.PLAIN,
   ) -> tuple[jax.Array, jax.Array | None, _steps.Extra]:
@@ -85,7 +85,7 @@ class Network:
       params: of `init`.
       genotype: `[G]` integers.
       images: `[N, H, W, 3]`.
-      gates: of `gates`, to have their cotangents.
+      probe: `[len(SUMS)]`; its cotangent are sums over layers.
       epsilon: square root of what is added to variances after convolutions.
       mode: what to record.
 
@@ -95,24 +95,13 @@ class Network:
     net = _net.Net(
         params.kernel,
         biases=params.bias,
-        gates=gates,
+        probe=probe,
         epsilon=epsilon,
         mode=mode,
         num_images=images.shape[0],
     )
     logits = self.apply(net, genotype, images)
     return logits, net.features, net.extra
-
-  def gates(self, num_images: int) -> dict[str, jax.Array]:
-    """Zeros for each image and output channel of each layer."""
-    return {
-        name: jnp.zeros((
-            *((layer.repeats,) if layer.repeats else ()),
-            num_images,
-            layer.shape[-1],
-        ))
-        for name, layer in self.layers.items()
-    }
 
 
 def network(

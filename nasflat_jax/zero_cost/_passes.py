@@ -8,7 +8,6 @@ layer; biases and batch normalisations have no part in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-import math
 from typing import NamedTuple
 
 import chex
@@ -83,48 +82,45 @@ def _backward_pass(network, genotype, inputs, wanted):
       counts=bool(wanted & {'params', 'flops'}),
       norms='norms' in wanted,
   )
-  gates = network.gates(num) if 'fisher' in wanted else {}
   kernels = inputs.params.kernel
 
-  def gradient(moving: Mapping[str, chex.Array], epsilon: chex.Array):
-    """Gradient by the kernels, and everything that needs no derivative."""
+  def sums(moving: Mapping[str, chex.Array], epsilon: chex.Array):
+    """Squared norm of the gradient, and what needs no derivative."""
 
-    def forward(kernels, gates, images):
-      params = _network.Params(kernels, inputs.params.bias)
+    def forward(probe, images):
+      params = _network.Params({**kernels, **moving}, inputs.params.bias)
       logits, _, extra = network.run(
-          params, genotype, images, gates=gates, epsilon=epsilon, mode=mode
+          params, genotype, images, probe=probe, epsilon=epsilon, mode=mode
       )
       return logits, extra
 
-    logits, pull, extra = jax.vjp(
-        forward, {**kernels, **moving}, gates, inputs.images, has_aux=True
-    )
+    probe = jnp.zeros(len(_steps.SUMS))
+    logits, pull, extra = jax.vjp(forward, probe, inputs.images, has_aux=True)
     found = dict(extra)
-    weight_gradient, gate_gradient, _ = pull(
-        loss_gradient(logits, inputs.labels)
-    )
-    if gates:
-      found['fisher'] = fisher(gate_gradient, network.layers)
+    by_layers = pull(loss_gradient(logits, inputs.labels))[0]
+    found |= dict(zip(_steps.SUMS, by_layers))
     if 'correlation' in wanted:
-      jacobian = pull(jnp.ones_like(logits))[2]
+      jacobian = pull(jnp.ones_like(logits))[1]
       found['correlation'] = correlation(jacobian.reshape(num, -1))
-    return weight_gradient, found
+    return found.pop('squared'), found
 
-  epsilon = jnp.float32(math.sqrt(_net.EPSILON))
+  epsilon = jnp.float32(_net.ROOT_EPSILON)
   plain = {
       name: kernels[name]
       for name, layer in network.layers.items()
       if not layer.normalised
   }
-  if 'curvature' in wanted:
-    weight_gradient, change, found = jax.jvp(
-        gradient, (plain, epsilon), (plain, -epsilon), has_aux=True
-    )
-    found['curvature'] = curvature(weight_gradient, change, network.layers)
-  else:
-    weight_gradient, found = gradient(plain, epsilon)
-  if wanted & {*GRADIENT}:
-    found |= saliencies(kernels, weight_gradient, network.layers)
+  if 'curvature' not in wanted:
+    return sums(plain, epsilon)[1]
+  _, change, found = jax.jvp(
+      sums, (plain, epsilon), (plain, -epsilon), has_aux=True
+  )
+  # -w^T H g. The loss does not change if a layer before a batch normalisation
+  # and the root of that normalisation's epsilon are scaled together. So (Euler)
+  # moving the gradient along the weights of such layers is moving it along
+  # minus the roots of epsilon, and subtracting it: no product with these
+  # weights is needed. The other layers move along their weights.
+  found['curvature'] = found['normalised_squared'] - change / 2
   return found
 
 
@@ -134,77 +130,12 @@ def loss_gradient(logits: chex.Array, labels: chex.Array) -> jax.Array:
   return (jax.nn.softmax(logits) - target) / logits.shape[0]
 
 
-def saliencies(
-    kernels: Mapping[str, chex.Array],
-    gradients: Mapping[str, chex.Array],
-    layers: Mapping[str, _net.Layer],
-) -> dict[str, jax.Array]:
-  """Sums over layers of gradient norms and of weight times gradient."""
-  norm = saliency = signed = jnp.zeros(())
-  for name, layer in layers.items():
-    gradient = gradients[name]
-    axes = tuple(range(1 if layer.repeats else 0, gradient.ndim))
-    norm += jnp.sqrt((gradient * gradient).sum(axes)).sum()
-    product = kernels[name] * gradient
-    saliency += jnp.abs(product).sum()
-    signed += product.sum()
-  return {
-      'gradient_norm': norm, 'saliency': saliency, 'signed_saliency': signed
-  }
-
-
-def fisher(
-    gate_gradients: Mapping[str, chex.Array],
-    layers: Mapping[str, _net.Layer],
-) -> jax.Array:
-  """`sum over layers of fan_in * sum over channels of mean(s^2) / 2`.
-
-  The fan-in is there because the reference copies a channel's value to all of
-  its weights.
-  """
-  total = jnp.zeros(())
-  for name, gradient in gate_gradients.items():
-    channels = (gradient * gradient).mean(axis=-2) / 2
-    total += layers[name].fan_in * channels.sum()
-  return total
-
-
 def correlation(rows: chex.Array) -> jax.Array:
   """`[N, N]` Pearson correlation of rows `[N, M]`; NaN for constant rows."""
   rows = rows - rows.mean(axis=1, keepdims=True)
   norm = jnp.sqrt((rows * rows).sum(axis=1, keepdims=True))
   rows = rows / norm
   return rows @ rows.T
-
-
-def curvature(
-    gradients: Mapping[str, chex.Array],
-    changes: Mapping[str, chex.Array],
-    layers: Mapping[str, _net.Layer],
-) -> jax.Array:
-  """`-w^T H g` of the loss, grasp.
-
-  The loss does not change if a layer before a batch normalisation and the root
-  of that normalisation's epsilon are scaled together. So (Euler) moving the
-  gradient along the weights of such layers is moving it along minus the roots
-  of epsilon, and subtracting it: no product with these weights is needed.
-
-  Args:
-    gradients: of the loss.
-    changes: of the gradients along the weights of the other layers and minus
-      the root of epsilon.
-    layers: of the network.
-
-  Returns:
-    `[]`.
-  """
-  total = jnp.zeros(())
-  for name, layer in layers.items():
-    gradient = gradients[name]
-    if layer.normalised:
-      total += (gradient * gradient).sum()
-    total -= (gradient * changes[name]).sum()
-  return total
 
 
 def synflow(

@@ -45,18 +45,13 @@ class Mode(NamedTuple):
 Extra = dict[str, jax.Array]
 
 
-class Weights(NamedTuple):
-  """What the layers of one scope read.
+Weights = Mapping[str, chex.Array]  # kernel by layer name
 
-  Attributes:
-    kernel: name to kernel, `[k, k, I, O]` or `[I, O]`.
-    gate: name to `[N, O]` zeros whose cotangent is, for image `n` and channel
-      `k`, the sum over positions of output times its cotangent (fisher);
-      empty if not asked for.
-  """
-
-  kernel: Mapping[str, chex.Array]
-  gate: Mapping[str, chex.Array]
+# Sums over layers that a backward pass adds to the cotangent of its probe.
+SUMS = (
+    'gradient_norm', 'saliency', 'signed_saliency', 'fisher', 'squared',
+    'normalised_squared',
+)  # fmt: skip
 
 
 class Conv(NamedTuple):
@@ -239,7 +234,7 @@ def forward(
     if not isinstance(step, Conv):
       x = plain(step)(x)
     else:
-      kernel = weights.kernel[step.name]
+      kernel = weights[step.name]
       x = step.convolve(jax.nn.relu(x) if step.relu else x, kernel)
       if mode.norms:
         add(norms=jnp.sqrt((kernel * kernel).sum()))
@@ -290,14 +285,54 @@ def count(
   return params * 1e-6, flops * 1e-6
 
 
+def layer_sums(
+    kernel: chex.Array,
+    gradient: chex.Array,
+    output: chex.Array,  # [N, ..., O]
+    cotangent: chex.Array,  # [N, ..., O]
+    *,
+    normalised: bool,
+) -> jax.Array:  # [len(SUMS)]
+  """What one layer adds to `SUMS`.
+
+  Fisher is `fan_in * sum over channels of mean(s^2) / 2`, `s` being for an
+  image and a channel the sum over positions of output times cotangent; the
+  fan-in is there because the reference copies a channel's value to all of its
+  weights.
+
+  Args:
+    kernel: `[..., O]`.
+    gradient: of the loss by the kernel.
+    output: of the layer.
+    cotangent: of its output.
+    normalised: whether a batch normalisation follows.
+
+  Returns:
+    `[len(SUMS)]`.
+  """
+  product = kernel * gradient
+  squared = (gradient * gradient).sum()
+  axes = tuple(range(1, output.ndim - 1))
+  response = lax.stop_gradient((output * cotangent).sum(axes))
+  fan_in = kernel.size // kernel.shape[-1]
+  return jnp.stack([
+      lax.stop_gradient(jnp.sqrt(squared)),
+      lax.stop_gradient(jnp.abs(product).sum()),
+      lax.stop_gradient(product.sum()),
+      fan_in * (response * response).mean(axis=0).sum() / 2,
+      squared,
+      lax.stop_gradient(squared) * normalised,
+  ])
+
+
 def backward(
     candidate: Candidate,
     x: chex.Array,
     weights: Weights,
     kept: list[tuple[jax.Array, Moments]],
     cotangent: chex.Array,
-) -> tuple[jax.Array, Weights]:
-  """Cotangents of a candidate's input and weights.
+) -> tuple[jax.Array, jax.Array]:
+  """Cotangent of a candidate's input, and sums over its layers.
 
   Args:
     candidate: its steps.
@@ -307,14 +342,14 @@ def backward(
     cotangent: of its output.
 
   Returns:
-    Cotangents of `x` and of the kernels and gates of its layers.
+    Cotangent of `x`; `[len(SUMS)]`.
   """
   inputs = []
   outputs = iter(kept)
   for step in candidate:
     inputs.append(x)
     x = next(outputs)[0] if isinstance(step, Conv) else plain(step)(x)
-  kernels, gates = {}, {}
+  sums = jnp.zeros(len(SUMS))
   moments = [m for _, m in kept]
   after = [*inputs, x][1:]
   for step, x, y in zip(
@@ -333,18 +368,55 @@ def backward(
         inner = scale * (
             inner - inner.mean(axes) - y * (inner * y).mean(axes)
         )
-      if step.name in weights.gate:
-        gates[step.name] = lax.stop_gradient(
-            (y * inner).sum((1, 2)) / scale + mean * inner.sum((1, 2))
-        )
-      rectified = jax.nn.relu(x) if step.relu else x
-      cotangent, kernels[step.name] = _convolution.transpose(
-          rectified,
-          weights.kernel[step.name],
+      kernel = weights[step.name]
+      cotangent, gradient = _convolution.transpose(
+          jax.nn.relu(x) if step.relu else x,
+          kernel,
           inner,
           stride=step.stride,
           groups=step.num_groups(x.shape[-1]),
       )
+      sums += layer_sums(
+          kernel, gradient, y / scale + mean, inner, normalised=step.norm
+      )
       if step.relu:
         cotangent = jnp.where(x > 0, cotangent, 0.0)
-  return cotangent, Weights(kernels, gates)
+  return cotangent, sums
+
+
+def probed(
+    apply: Callable[[chex.Array, chex.Array], jax.Array],
+    x: chex.Array,
+    kernel: chex.Array,
+    probe: chex.Array,  # [len(SUMS)]
+) -> jax.Array:
+  """`apply(x, kernel)`, whose sums are the probe's cotangent.
+
+  Args:
+    apply: a layer without normalisation, `[N, ..., O]`.
+    x: its input.
+    kernel: its kernel.
+    probe: `[len(SUMS)]`, only there for its cotangent.
+
+  Returns:
+    The layer's output.
+  """
+
+  @jax.custom_vjp
+  def run(x, kernel, probe):
+    del probe
+    return apply(x, kernel)
+
+  def fwd(x, kernel, probe):
+    del probe
+    y = apply(x, kernel)
+    return y, (x, kernel, y)
+
+  def bwd(residuals, cotangent):
+    x, kernel, y = residuals
+    dx, gradient = jax.vjp(apply, x, kernel)[1](cotangent)
+    sums = layer_sums(kernel, gradient, y, cotangent, normalised=False)
+    return dx, jnp.zeros_like(kernel), sums
+
+  run.defvjp(fwd, bwd)
+  return run(x, kernel, probe)
