@@ -55,7 +55,7 @@ def choose(
     candidates: their steps.
     x: `[N, H, W, C]`.
     epsilon: see `_steps.normalise`.
-    probe: only there for its cotangent, sums over layers (`_steps.SUMS`); the
+    probe: only there for its cotangent, sums over layers (`_sums.SUMS`); the
       weights have none.
     weights: of each candidate.
     mode: what to record.

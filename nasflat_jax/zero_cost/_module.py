@@ -21,6 +21,7 @@ from nasflat_jax.zero_cost import _network
 from nasflat_jax.zero_cost import _passes
 from nasflat_jax.zero_cost import _proxies
 from nasflat_jax.zero_cost import _steps
+from nasflat_jax.zero_cost import _sums
 from nasflat_jax.zero_cost import _watch
 
 _PLAIN_RUN = _steps.Mode()
@@ -248,7 +249,7 @@ class _Run:
 
     if self._probe is None:
       return apply(x, kernel)
-    return _steps.probed(apply, x, kernel, self._probe)
+    return _sums.probed(apply, x, kernel, self._probe)
 
   def _normalise(
       self, module: nn.BatchNorm, name: str, x: chex.Array

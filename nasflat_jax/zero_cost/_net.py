@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from nasflat_jax.zero_cost import _choose
 from nasflat_jax.zero_cost import _convolution
 from nasflat_jax.zero_cost import _steps
+from nasflat_jax.zero_cost import _sums
 
 EPSILON = 1e-5  # added to variances, PyTorch's default
 ROOT_EPSILON = math.sqrt(EPSILON)
@@ -74,7 +75,7 @@ class Net:
     """See `_network`, which makes them."""
     self._kernels = kernels
     self._biases = biases or {}
-    self._probe = jnp.zeros(len(_steps.SUMS)) if probe is None else probe
+    self._probe = jnp.zeros(len(_sums.SUMS)) if probe is None else probe
     self._epsilon = jnp.asarray(epsilon, jnp.float32)
     self._mode = mode
     self._declared = declared
@@ -164,7 +165,7 @@ class Net:
     self._count(kernel.size + features, kernel.size)
     if not self._mode.batch_norm:  # forward mode, which a probe forbids
       return x @ kernel + bias
-    return _steps.probed(lambda x, w: x @ w + bias, x, kernel, self._probe)
+    return _sums.probed(lambda x, w: x @ w + bias, x, kernel, self._probe)
 
   def batch_norm(self, x: chex.Array) -> jax.Array:
     """Batch normalisation in training mode with scale 1 and offset 0."""

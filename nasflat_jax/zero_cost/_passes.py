@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from nasflat_jax.zero_cost import _net
 from nasflat_jax.zero_cost import _network
 from nasflat_jax.zero_cost import _steps
+from nasflat_jax.zero_cost import _sums
 
 # What a proxy may ask for: quantity, and the pass that gives it.
 FORWARD = ('params', 'flops', 'norms', 'gram')
@@ -94,11 +95,11 @@ def _backward_pass(network, genotype, inputs, wanted):
       )
       return logits, extra
 
-    probe = jnp.zeros(len(_steps.SUMS))
+    probe = jnp.zeros(len(_sums.SUMS))
     logits, pull, extra = jax.vjp(forward, probe, inputs.images, has_aux=True)
     found = dict(extra)
     by_layers = pull(loss_gradient(logits, inputs.labels))[0]
-    found |= dict(zip(_steps.SUMS, by_layers))
+    found |= dict(zip(_sums.SUMS, by_layers))
     if 'correlation' in wanted:
       jacobian = pull(jnp.ones_like(logits))[1]
       found['correlation'] = correlation(jacobian.reshape(num, -1))

@@ -18,6 +18,7 @@ from jax import lax
 import jax.numpy as jnp
 
 from nasflat_jax.zero_cost import _convolution
+from nasflat_jax.zero_cost import _sums
 
 
 class Mode(NamedTuple):
@@ -46,12 +47,6 @@ Extra = dict[str, jax.Array]
 
 
 Weights = Mapping[str, chex.Array]  # kernel by layer name
-
-# Sums over layers that a backward pass adds to the cotangent of its probe.
-SUMS = (
-    'gradient_norm', 'saliency', 'signed_saliency', 'fisher', 'squared',
-    'normalised_squared',
-)  # fmt: skip
 
 
 class Conv(NamedTuple):
@@ -285,46 +280,6 @@ def count(
   return params * 1e-6, flops * 1e-6
 
 
-def layer_sums(
-    kernel: chex.Array,
-    gradient: chex.Array,
-    output: chex.Array,  # [N, ..., O]
-    cotangent: chex.Array,  # [N, ..., O]
-    *,
-    normalised: bool,
-) -> jax.Array:  # [len(SUMS)]
-  """What one layer adds to `SUMS`.
-
-  Fisher is `fan_in * sum over channels of mean(s^2) / 2`, `s` being for an
-  image and a channel the sum over positions of output times cotangent; the
-  fan-in is there because the reference copies a channel's value to all of its
-  weights.
-
-  Args:
-    kernel: `[..., O]`.
-    gradient: of the loss by the kernel.
-    output: of the layer.
-    cotangent: of its output.
-    normalised: whether a batch normalisation follows.
-
-  Returns:
-    `[len(SUMS)]`.
-  """
-  product = kernel * gradient
-  squared = (gradient * gradient).sum()
-  axes = tuple(range(1, output.ndim - 1))
-  response = lax.stop_gradient((output * cotangent).sum(axes))
-  fan_in = kernel.size // kernel.shape[-1]
-  return jnp.stack([
-      lax.stop_gradient(jnp.sqrt(squared)),
-      lax.stop_gradient(jnp.abs(product).sum()),
-      lax.stop_gradient(product.sum()),
-      fan_in * (response * response).mean(axis=0).sum() / 2,
-      squared,
-      lax.stop_gradient(squared) * normalised,
-  ])
-
-
 def backward(
     candidate: Candidate,
     x: chex.Array,
@@ -342,14 +297,14 @@ def backward(
     cotangent: of its output.
 
   Returns:
-    Cotangent of `x`; `[len(SUMS)]`.
+    Cotangent of `x`; `[len(_sums.SUMS)]`.
   """
   inputs = []
   outputs = iter(kept)
   for step in candidate:
     inputs.append(x)
     x = next(outputs)[0] if isinstance(step, Conv) else plain(step)(x)
-  sums = jnp.zeros(len(SUMS))
+  sums = jnp.zeros(len(_sums.SUMS))
   moments = [m for _, m in kept]
   after = [*inputs, x][1:]
   for step, x, y in zip(
@@ -376,47 +331,9 @@ def backward(
           stride=step.stride,
           groups=step.num_groups(x.shape[-1]),
       )
-      sums += layer_sums(
+      sums += _sums.layer_sums(
           kernel, gradient, y / scale + mean, inner, normalised=step.norm
       )
       if step.relu:
         cotangent = jnp.where(x > 0, cotangent, 0.0)
   return cotangent, sums
-
-
-def probed(
-    apply: Callable[[chex.Array, chex.Array], jax.Array],
-    x: chex.Array,
-    kernel: chex.Array,
-    probe: chex.Array,  # [len(SUMS)]
-) -> jax.Array:
-  """`apply(x, kernel)`, whose sums are the probe's cotangent.
-
-  Args:
-    apply: a layer without normalisation, `[N, ..., O]`.
-    x: its input.
-    kernel: its kernel.
-    probe: `[len(SUMS)]`, only there for its cotangent.
-
-  Returns:
-    The layer's output.
-  """
-
-  @jax.custom_vjp
-  def run(x, kernel, probe):
-    del probe
-    return apply(x, kernel)
-
-  def fwd(x, kernel, probe):
-    del probe
-    y = apply(x, kernel)
-    return y, (x, kernel, y)
-
-  def bwd(residuals, cotangent):
-    x, kernel, y = residuals
-    dx, gradient = jax.vjp(apply, x, kernel)[1](cotangent)
-    sums = layer_sums(kernel, gradient, y, cotangent, normalised=False)
-    return dx, jnp.zeros_like(kernel), sums
-
-  run.defvjp(fwd, bwd)
-  return run(x, kernel, probe)

@@ -1,0 +1,100 @@
+"""Sums over layers, as the cotangent of a dummy input.
+
+The gradient of a loss by a "probe" that nothing depends on would be zero. Here
+every layer's backward pass adds to it what proxies need of that layer, so that
+sums over all layers come out of one backward pass, and no weight gradient
+leaves its layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import chex
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+# What is summed; `squared` alone keeps its derivative, which grasp needs.
+SUMS = (
+    'gradient_norm', 'saliency', 'signed_saliency', 'fisher', 'squared',
+    'normalised_squared',
+)  # fmt: skip
+
+
+def layer_sums(
+    kernel: chex.Array,
+    gradient: chex.Array,
+    output: chex.Array,  # [N, ..., O]
+    cotangent: chex.Array,  # [N, ..., O]
+    *,
+    normalised: bool,
+) -> jax.Array:  # [len(SUMS)]
+  """What one layer adds to `SUMS`.
+
+  Fisher is `fan_in * sum over channels of mean(s^2) / 2`, `s` being for an
+  image and a channel the sum over positions of output times cotangent; the
+  fan-in is there because the reference copies a channel's value to all of its
+  weights.
+
+  Args:
+    kernel: `[..., O]`.
+    gradient: of the loss by the kernel.
+    output: of the layer.
+    cotangent: of its output.
+    normalised: whether a batch normalisation follows.
+
+  Returns:
+    `[len(SUMS)]`.
+  """
+  product = kernel * gradient
+  squared = (gradient * gradient).sum()
+  axes = tuple(range(1, output.ndim - 1))
+  response = lax.stop_gradient((output * cotangent).sum(axes))
+  fan_in = kernel.size // kernel.shape[-1]
+  return jnp.stack([
+      lax.stop_gradient(jnp.sqrt(squared)),
+      lax.stop_gradient(jnp.abs(product).sum()),
+      lax.stop_gradient(product.sum()),
+      fan_in * (response * response).mean(axis=0).sum() / 2,
+      squared,
+      lax.stop_gradient(squared) * normalised,
+  ])
+
+
+def probed(
+    apply: Callable[[chex.Array, chex.Array], jax.Array],
+    x: chex.Array,
+    kernel: chex.Array,
+    probe: chex.Array,  # [len(SUMS)]
+) -> jax.Array:
+  """`apply(x, kernel)`, whose sums are the probe's cotangent.
+
+  Args:
+    apply: a layer without normalisation, `[N, ..., O]`.
+    x: its input.
+    kernel: its kernel.
+    probe: `[len(SUMS)]`, only there for its cotangent.
+
+  Returns:
+    The layer's output.
+  """
+
+  @jax.custom_vjp
+  def run(x, kernel, probe):
+    del probe
+    return apply(x, kernel)
+
+  def fwd(x, kernel, probe):
+    del probe
+    y = apply(x, kernel)
+    return y, (x, kernel, y)
+
+  def bwd(residuals, cotangent):
+    x, kernel, y = residuals
+    dx, gradient = jax.vjp(apply, x, kernel)[1](cotangent)
+    sums = layer_sums(kernel, gradient, y, cotangent, normalised=False)
+    return dx, jnp.zeros_like(kernel), sums
+
+  run.defvjp(fwd, bwd)
+  return run(x, kernel, probe)
