@@ -1,0 +1,1 @@
+"""What the scripts `zero_cost_*.py` share."""

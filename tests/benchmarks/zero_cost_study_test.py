@@ -1,0 +1,172 @@
+"""The arithmetic of the zero-cost benchmarks, on numbers made by hand."""
+
+import argparse
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+import zero_cost_agreement
+import zero_cost_check
+import zero_cost_speed
+from zero_cost_study import pictures
+from zero_cost_study import records
+from zero_cost_study import tables
+from zero_cost_study import torch_loop
+
+from nasflat_jax import spaces
+from nasflat_jax import zero_cost
+
+
+def test_spearman_is_scipys_and_puts_undefined_scores_last():
+  rng = np.random.default_rng(0)
+  a, b = rng.integers(0, 9, (2, 50)).astype(float)
+  assert tables.spearman(a, b) == pytest.approx(stats.spearmanr(a, b)[0])
+  a[:5] = np.nan
+  want = stats.spearmanr(np.where(np.isnan(a), -1.0, a), b)[0]
+  assert tables.spearman(a, b) == pytest.approx(want)
+
+
+def test_errors_are_relative_and_count_undefined_scores():
+  names = ['plain', 'snip']
+  want = np.array([[1e-3, 2.0], [0.0, 4.0], [np.nan, np.nan], [1.0, np.inf]])
+  ours = np.array([[2e-3, 2.2], [0.0, 4.0], [np.nan, 1.0], [1.0, np.nan]])
+  plain, snip = zero_cost_check.errors(names, ours, want)
+  assert snip['networks'] == 2
+  assert snip['max'] == pytest.approx(0.1)
+  assert (snip['undefined_on_both'], snip['undefined_on_one']) == (1, 1)
+  assert not snip['passed']
+  # Relative to snip: 1e-3 / 2.
+  assert plain['max'] == pytest.approx(5e-4)
+  assert plain['undefined_on_both'] == 1
+  assert plain['passed']
+
+
+def test_special_networks_come_first():
+  rows = zero_cost_check.genotypes('nasbench201', 9, 0)
+  assert rows.shape == (9, 6)
+  assert rows[0].tolist() == [0] * 6
+  assert zero_cost_check.genotypes('fbnet', 3, 0)[0].tolist() == [8] * 22
+
+
+@pytest.mark.parametrize('name', ['C16-N5-B64', 'fbnet-B16'])
+def test_multiply_adds_are_the_spaces(name):
+  setting = zero_cost_speed._SETTINGS[name]
+  genotype = setting.genotype(0)
+  np.testing.assert_allclose(
+      setting.multiply_adds(genotype),
+      np.asarray(spaces.get(setting.space).costs(genotype).multiply_adds),
+      rtol=1e-6,
+  )
+
+
+def test_ratios_are_to_the_faster_way():
+  rows = [
+      {'contender': contender, 'ms_per_network': ms}
+      for contender, values in (
+          ('ours', (10.0, 20.0)),
+          ('shared, threads', (90.0, 110.0)),
+          ('shared, processes', (40.0, 60.0)),
+      )
+      for ms in values
+  ]
+  ratios = zero_cost_speed._ratios(rows, ['shared'])
+  assert ratios['shared']['way'] == 'processes'
+  assert (ratios['shared']['min'], ratios['shared']['max']) == (3.0, 4.0)
+  assert ratios['shared']['of_minima'] == 4.0
+
+
+def test_a_partial_run_goes_on_where_it_stopped(tmp_path):
+  genotype = np.arange(12).reshape(4, 3)
+  path = tmp_path / 'folder' / 'scores.npz'
+  found, seconds = zero_cost_agreement._resume(path, genotype, 2)
+  assert np.isnan(found).all() and seconds == 0.0
+  found[:2] = 7.0
+  zero_cost_agreement._save(path, genotype, found, 3.0)
+  again, seconds = zero_cost_agreement._resume(path, genotype, 2)
+  np.testing.assert_array_equal(again, found)
+  assert seconds == 3.0
+  longer = np.concatenate([genotype, genotype + 1])
+  more, _ = zero_cost_agreement._resume(path, longer, 2)
+  np.testing.assert_array_equal(more[:4], found)
+  assert np.isnan(more[4:]).all()
+  with pytest.raises(ValueError, match='other networks'):
+    zero_cost_agreement._resume(path, genotype[::-1], 2)
+
+
+def test_misses_of_a_bar_are_marked():
+  row = {'proxy': 'snip', 'agreement': 0.9599}
+  assert '**0.960**' in zero_cost_agreement._line(row, 'cifar10', 'gaussian')
+  row['agreement'] = 0.9601
+  assert '| 0.960 |' in zero_cost_agreement._line(row, 'cifar10', 'gaussian')
+  # With the published images, two draws' agreement is the goal: .98.
+  assert '**0.960**' in zero_cost_agreement._line(row, 'cifar10', 'cifar10')
+  row = {'proxy': 'flops', 'agreement': 0.9996}
+  assert '| 1.000 |' in zero_cost_agreement._line(row, 'cifar10', 'gaussian')
+
+
+@pytest.mark.parametrize('num_classes,side', [(10, 32), (120, 16)])
+def test_batch_of_cifar_files(tmp_path, num_classes, side):
+  rng = np.random.default_rng(0)
+  records_ = rng.integers(0, 256, (100, 3073), dtype=np.uint8)
+  records_[:, 0] = np.arange(100) % 10
+  records_.tofile(tmp_path / 'data_batch_1.bin')
+  batch = pictures.batch(
+      str(tmp_path), jax.random.key(0), 20, num_classes, side
+  )
+  assert batch.images.shape == (20, side, side, 3)
+  assert batch.source == 'cifar10'
+  assert np.bincount(batch.labels).max() == (2 if num_classes == 10 else 1)
+
+
+def test_results_name_no_folder(monkeypatch):
+  monkeypatch.setattr(
+      'sys.argv', ['/some/where/a.py', '--out=/some/where/else', '--tiny']
+  )
+  options = argparse.Namespace(out=pathlib.Path('/some/where'), seed=3)
+  record = records.header('a', options)
+  assert record['settings'] == {'seed': 3}
+  assert records.command(options) == 'python benchmarks/a.py --out=else --tiny'
+
+
+def test_json_has_no_nan():
+  assert records.finite({'a': [float('nan'), 1.23456789], 2: 'b'}) == {
+      'a': [None, 1.23457], '2': 'b',
+  }
+
+
+def test_cost_of_a_proxy_alone_and_saved_without_it():
+  milliseconds = {'grasp': 40.0, 'zen': 20.0}
+
+  def ours(names=(), repeats=1):
+    seconds = 1e-3 * sum(milliseconds.get(name, 1.0) for name in names)
+    return [2 * seconds] * repeats, 80.0, 1000.0
+
+  found = zero_cost_speed._marginal(ours, 2, 1)
+  assert found['all_ms'] == pytest.approx(71.0)
+  assert found['alone_ms']['grasp'] == pytest.approx(40.0)
+  assert found['saved_without_ms']['epe_nas, jacov'] == pytest.approx(2.0)
+  table = zero_cost_speed._marginal_table(found)
+  assert '| epe_nas, jacov | 1.0 | 2.0 |' in table
+  assert '| params | 1.0 |  |' in table
+
+
+def test_fbnets_blocks_get_their_numbers():
+  kernel = {
+      'stage_0/first/k3_e1/expand': np.zeros((1, 1, 16, 16)),
+      'stage_2/first/skip': np.ones((1, 1, 24, 32)),
+      'stage_2/rest/k3_e1/expand': np.arange(3.0).reshape(3, 1, 1, 1, 1),
+      'head': np.zeros((2, 3)),
+  }
+  flat = torch_loop.flat(zero_cost.Params(kernel, {'head': np.zeros(3)}))
+  assert sorted(flat) == [
+      'block_0/k3_e1/expand/kernel',
+      'block_5/skip/kernel',
+      'block_6/k3_e1/expand/kernel',
+      'block_7/k3_e1/expand/kernel',
+      'block_8/k3_e1/expand/kernel',
+      'head/bias',
+      'head/kernel',
+  ]
+  assert flat['block_8/k3_e1/expand/kernel'].tolist() == [[[[2.0]]]]
