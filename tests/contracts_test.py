@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from nasflat_jax import data
 from nasflat_jax import encodings
@@ -267,6 +268,7 @@ class ContractTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(*_METHODS)
+  @pytest.mark.slow
   def test_method(self, name):
     factory, keywords = _METHODS[name]
     testing.check_method(factory(**keywords), name=name)

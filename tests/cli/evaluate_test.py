@@ -15,6 +15,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import data
 from nasflat_jax import encodings
@@ -132,6 +133,7 @@ class EvaluateTest(parameterized.TestCase):
     self.assertEqual(calls, ['flops', 'ridge_counts', 'ridge_counts'])
     self.assertLen(json.loads(self.out.read_text())['rows'], 24)
 
+  @pytest.mark.slow
   def test_nasflat_gets_its_options(self):
     table = real_data.table('fbnet')
     few = dataclasses.replace(
@@ -173,6 +175,7 @@ class EvaluateTest(parameterized.TestCase):
     self.assertTrue(all(np.isfinite(row['spearman']) for row in rows))
     self.assertRegex(out, r'FD +nasflat +10 +')
 
+  @pytest.mark.slow
   def test_a_pretrained_network_is_kept_and_used_again(self):
     devices = tuple(
         types.Device(name=name, family='gpu', processor='x')

@@ -13,6 +13,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import data
 from nasflat_jax import encodings
@@ -63,6 +64,7 @@ class ZeroCostTest(parameterized.TestCase):
     with np.load(path, allow_pickle=False) as npz:
       return {name: npz[name] for name in npz.files}
 
+  @pytest.mark.slow
   def test_npz_holds_what_the_driver_gives(self):
     code, out, err = self._run(self._names(_HIDDEN, _DEAD, _BARE))
     self.assertEqual(code, 0, err)
@@ -157,6 +159,7 @@ class ZeroCostTest(parameterized.TestCase):
     with mock.patch.object(zero_cost, 'score', stopping):
       return self._run(*args), len(calls)
 
+  @pytest.mark.slow
   def test_an_interrupted_run_is_resumed_bit_for_bit(self):
     args = '--genotypes=random:40', '--seed=5'
     whole = self.folder / 'whole.npz'
@@ -187,6 +190,7 @@ class ZeroCostTest(parameterized.TestCase):
     for name in wanted.keys() - {'header'}:
       np.testing.assert_array_equal(found[name], wanted[name])
 
+  @pytest.mark.slow
   def test_real_images(self):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8)

@@ -4,6 +4,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
@@ -16,6 +17,7 @@ class CostsTest(parameterized.TestCase):
   @parameterized.parameters(
       ('nasbench201', 10, 'cifar10'), ('fbnet', 100, 'cifar100')
   )
+  @pytest.mark.slow
   def test_equal_the_space_s(self, name, num_classes, setting):
     space = spaces.get(name)
     genes = np.asarray(space.random(jax.random.key(0), 20), np.int32)

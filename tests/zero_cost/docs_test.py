@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 
 from nasflat_jax import zero_cost
 
@@ -11,6 +12,7 @@ _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'zero_cost.md'
 _TEXT = _PAGE.read_text()
 
 
+@pytest.mark.slow
 def test_code_runs(capsys):
   names = {}
   for block in re.findall(r'```python\n(.*?)```', _TEXT, re.DOTALL):

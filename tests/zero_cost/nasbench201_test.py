@@ -6,6 +6,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 from zero_cost import reference
 
 from nasflat_jax import spaces
@@ -123,6 +124,7 @@ class AgreementTest(parameterized.TestCase):
     self.assertTrue(np.isfinite(_scores()[_rows(_ALIVE)]).all())
 
 
+@pytest.mark.slow
 class PropertiesTest(parameterized.TestCase):
 
   def test_sees_dead(self):

@@ -7,6 +7,7 @@ from absl.testing import parameterized
 from flax import linen as nn
 import jax
 import numpy as np
+import pytest
 from zero_cost import reference
 
 from nasflat_jax import spaces
@@ -169,6 +170,7 @@ class NetworkTest(parameterized.TestCase):
       )
 
 
+@pytest.mark.slow
 class ModuleTest(parameterized.TestCase):
 
   def test_equals_the_network(self):
