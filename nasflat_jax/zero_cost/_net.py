@@ -72,7 +72,18 @@ class Net:
       scope: str = '',
       num_images: int = 0,
   ) -> None:
-    """See `_network`, which makes them."""
+    """Starts a run; `Network.run` does, a network function never.
+
+    Args:
+      kernels: layer name to kernel, a leading axis where it is repeated.
+      biases: layer name to bias `[O]`.
+      probe: `[len(SUMS)]`, whose cotangent are sums over layers.
+      epsilon: `[]` root of what is added to variances after convolutions.
+      mode: what to record.
+      declared: collects the layers instead of reading weights.
+      scope: prefix of layer names.
+      num_images: N, the side of `gram`.
+    """
     self._kernels = kernels
     self._biases = biases or {}
     self._probe = jnp.zeros(len(_sums.SUMS)) if probe is None else probe

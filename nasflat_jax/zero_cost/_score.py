@@ -47,7 +47,8 @@ def score(
   Args:
     fns: proxies, of `zero_cost`.
     space: the search space.
-    key: of weights and zen's noise.
+    key: split in three: of the weights (`Network.init`), of zen's weights
+      (`Network.init_normal`) and of zen's noise.
     genotype: `[B, G]` integers.
     batch: images and labels.
     chunk_size: architectures in a call of the compiled program, rounded up to
