@@ -6,9 +6,9 @@ The published protocol tunes one network for one target after another, from
 smaller to larger supports, and never resets it; its figures are taken on the
 first 128 architectures. Where the targets are like each other and unlike the
 sources, a network that has seen all of the former knows the last one well.
-Here the pretrained network of `methods.multi_predict` is tuned in both ways; the
-last support is the same 20 measurements. What is carried over has also seen the
-smaller supports, 40 more draws of the same target, and those of the targets
+Here the pretrained network of `methods.multi_predict` is tuned in both ways;
+the last support is the same 20 measurements. What is carried over has seen the
+smaller supports, too, 40 more draws of the target, and those of the targets
 before it, as in the published protocol, so both are in the difference. Of the
 rows judged, only the last 20 are left out.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import hashlib
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ from typing import Any
 
 import chex
 import jax
+import numpy as np
 
 from nasflat_jax import checkpoints
 from nasflat_jax import methods
@@ -20,7 +22,7 @@ from nasflat_jax.trials import _protocol
 # What a state depends on. The rest of a header is for a person to read.
 _SETTINGS = (
     'task', 'space', 'source', 'method', 'keywords', 'seed', 'num_source',
-    'data_sha256', 'reference_ids',
+    'data_sha256', 'reference_ids', 'sources_sha256',
 )
 _SECONDS = 'prepare_seconds'
 
@@ -44,6 +46,16 @@ def prepare(
   jax.block_until_ready([x for x in jax.tree.leaves(state)
                          if isinstance(x, jax.Array)])
   return state, time.perf_counter() - start
+
+
+def _sources_sha256(problem: methods.Problem) -> str:
+  """Of genotypes and source latencies: which device is which, too."""
+  digest = hashlib.sha256()
+  for array in (
+      problem.genotype, problem.source_ids, problem.source_latency_ms
+  ):
+    digest.update(np.ascontiguousarray(array).tobytes())
+  return digest.hexdigest()
 
 
 class Pretraining:
@@ -151,6 +163,7 @@ class Pretraining:
         self._meta['settings']['num_source'],
         self._meta['data_sha256'][task.table or task.space],
         problem.reference_ids.tolist(),
+        _sources_sha256(problem),
     )
     return json.loads(json.dumps(dict(zip(_SETTINGS, values, strict=True))))
 
