@@ -179,10 +179,12 @@ def _generator(key: chex.PRNGKey) -> np.random.Generator:
 
 
 def _draw(net: Network, key: chex.PRNGKey, initial: Initial) -> Params:
+  layers = sorted(net.layers.items())
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(layers)))
   kernels, biases = {}, {}
-  for number, (name, layer) in enumerate(sorted(net.layers.items())):
-    kernel, bias = initial(jax.random.fold_in(key, number), layer)
-    kernels[name] = jnp.asarray(kernel, jnp.float32)
+  for own, (name, layer) in zip(keys, layers, strict=True):
+    kernel, bias = initial(own, layer)
+    kernels[name] = np.asarray(kernel, np.float32)
     if layer.bias:
-      biases[name] = jnp.asarray(bias, jnp.float32)
+      biases[name] = np.asarray(bias, np.float32)
   return Params(kernels, biases)
