@@ -13,6 +13,9 @@ from jax import lax
 import jax.numpy as jnp
 import numpy as np
 
+# Output channels up to which XLA's convolution is slow on a CPU.
+_NARROW = 8
+
 
 def convolve(
     x: chex.Array,  # [N, H, W, C]
@@ -33,13 +36,15 @@ def convolve(
     `[N, H / stride, W / stride, O]`, sizes rounded up.
   """
   size = kernel.shape[0]
-  if jax.default_backend() == 'cpu' and groups > 1:
+  if jax.default_backend() == 'cpu':
     # XLA runs grouped convolutions, and worse their gradients, as plain loops
     # on a CPU.
-    if groups == x.shape[-1] == kernel.shape[-1]:
+    if groups > 1 and groups == x.shape[-1] == kernel.shape[-1]:
       return _depthwise(x, kernel, stride)
-    if size == 1:
+    if groups > 1 and size == 1:
       return _grouped_pointwise(x, kernel, stride, groups)
+    if groups == stride == 1 < size and kernel.shape[-1] <= _NARROW:
+      return _row_products(x, kernel)
   return lax.conv_general_dilated(
       x,
       kernel,
@@ -74,12 +79,17 @@ def transpose(
   Returns:
     `[N, H, W, C]` and `[k, k, C / groups, O]`.
   """
-  size, num_windows = kernel.shape[0], cotangent.shape[1:3]
-  pad = size // 2
+  size = kernel.shape[0]
   depthwise = groups == x.shape[-1] == kernel.shape[-1]
   if groups > 1 and not (depthwise and jax.default_backend() == 'cpu'):
     run = functools.partial(convolve, stride=stride, groups=groups)
     return jax.vjp(run, x, kernel)[1](cotangent)
+  if groups == 1:
+    return (
+        _input_cotangent(kernel, cotangent, stride, x.shape[1:3]),
+        _kernel_cotangent(x, cotangent, size, stride),
+    )
+  products = _depthwise_products(x, cotangent, size, stride)
   # Zeros between and after the windows undo the stride.
   spread = lax.pad(
       cotangent,
@@ -88,29 +98,102 @@ def transpose(
           (0, 0, 0),
           *(
               (0, side - (num - 1) * stride - 1, stride - 1)
-              for side, num in zip(x.shape[1:3], num_windows)
+              for side, num in zip(x.shape[1:3], cotangent.shape[1:3])
           ),
           (0, 0, 0),
       ),
   )
-  flipped = kernel[::-1, ::-1]
-  if depthwise and groups > 1:
-    rows = _depthwise_products(x, cotangent, size, stride)
-    return _depthwise(spread, flipped, 1), rows.reshape(kernel.shape)
-  dx = convolve(spread, flipped.swapaxes(2, 3))
-  # Channels as images, images as channels, the cotangent as the kernel.
-  dkernel = lax.conv_general_dilated(
+  return (
+      _depthwise(spread, kernel[::-1, ::-1], 1),
+      products.reshape(kernel.shape),
+  )
+
+
+def _input_cotangent(
+    kernel: chex.Array,  # [k, k, C, O]
+    cotangent: chex.Array,  # [N, H', W', O]
+    stride: int,
+    sides: tuple[int, int],
+) -> jax.Array:  # [N, H, W, C]
+  """Cotangent of an ungrouped convolution's input.
+
+  Pixels of one remainder by the stride see the same taps of the kernel, so the
+  cotangent is an ordinary convolution to `stride ** 2` times the channels,
+  which are then laid out as pixels. Spreading `cotangent` with zeros instead
+  would spend most products on zeros.
+  """
+  size = kernel.shape[0]
+  pad = size // 2
+  # Input pixel stride * q + r meets tap r + pad - stride * d of window q + d.
+  remainders = np.arange(stride)
+  first = -((size - 1 - pad) // stride)
+  last = (stride - 1 + pad) // stride
+  taps = remainders + pad - stride * np.arange(first, last + 1)[:, None]
+  taps = np.where((taps >= 0) & (taps < size), taps, size)  # [d, r]
+  padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+  # [d, r, d, r, C, O] -> [d, d, O, r, r, C]
+  phases = padded[taps][:, :, taps].transpose(0, 2, 5, 1, 3, 4)
+  num, height, width, outputs = cotangent.shape
+  channels = kernel.shape[2]
+  phases = phases.reshape(len(taps), len(taps), outputs, -1)
+  if stride == 1:
+    return convolve(cotangent, phases)
+  y = lax.conv_general_dilated(
+      cotangent,
+      phases,
+      (1, 1),
+      [(-first, last)] * 2,
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+  y = y.reshape(num, height, width, stride, stride, channels)
+  y = y.transpose(0, 1, 3, 2, 4, 5)
+  y = y.reshape(num, height * stride, width * stride, channels)
+  return y[:, : sides[0], : sides[1]]
+
+
+def _kernel_cotangent(
+    x: chex.Array,  # [N, H, W, C]
+    cotangent: chex.Array,  # [N, H', W', O]
+    size: int,
+    stride: int,
+) -> jax.Array:  # [k, k, C, O]
+  """Cotangent of an ungrouped convolution's kernel.
+
+  Channels as images, images as channels, the cotangent as the kernel.
+  """
+  pad = size // 2
+  y = lax.conv_general_dilated(
       x.transpose(3, 1, 2, 0),
       cotangent.transpose(1, 2, 0, 3),
       (1, 1),
       [
           (pad, (num - 1) * stride + size - side - pad)
-          for side, num in zip(x.shape[1:3], num_windows)
+          for side, num in zip(x.shape[1:3], cotangent.shape[1:3])
       ],
       rhs_dilation=(stride, stride),
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
   )
-  return dx, dkernel.transpose(1, 2, 0, 3)
+  return y.transpose(1, 2, 0, 3)
+
+
+def _row_products(x: chex.Array, kernel: chex.Array) -> jax.Array:
+  """A matrix product for each row of the kernel, stride 1.
+
+  Twice as fast on a CPU as XLA's convolution to 8 channels.
+  """
+  num, height, width, channels = x.shape
+  size, _, _, outputs = kernel.shape
+  pad = size // 2
+  padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  columns = jnp.concatenate(
+      [padded[:, :, j : j + width] for j in range(size)], axis=-1
+  )
+  rows = [
+      columns[:, i : i + height].reshape(-1, size * channels)
+      @ kernel[i].reshape(-1, outputs)
+      for i in range(size)
+  ]
+  return sum(rows[1:], rows[0]).reshape(num, height, width, outputs)
 
 
 def _windows(x: chex.Array, size: int, stride: int) -> list[jax.Array]:
