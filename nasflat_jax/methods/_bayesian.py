@@ -7,6 +7,7 @@ from typing import Any
 import chex
 import numpy as np
 
+from nasflat_jax import encodings
 from nasflat_jax import transfer
 from nasflat_jax import types
 from nasflat_jax.methods import _base
@@ -19,6 +20,7 @@ def bayesian(
     *,
     sources: str = 'linear',
     without: str = '',
+    further: str = '',
     network: _base.Method | None = None,
 ) -> _base.Method:
   """Closed-form Bayesian transfer, see `transfer.bayesian_model`.
@@ -28,6 +30,8 @@ def bayesian(
       fitted to each one's rows `Problem.source_ids`; `network`, the scores of
       the network that `nasflat` pretrains on the same rows; or `none`.
     without: names of blocks to leave out, joined by `+`, for ablations.
+    further: names of encodings, joined by `+`, that are blocks beside these:
+      `zcp`, `arch2vec`, `cate`, `caz`.
     network: the `nasflat` method whose pretraining is used with
       `sources='network'`; None is `nasflat()`.
 
@@ -48,6 +52,12 @@ def bayesian(
       raise ValueError(
           f'unknown block {name!r}; choose from {", ".join(known)}'
       )
+  added = tuple(further.split('+')) if further else ()
+  for name in added:
+    if name in known or name not in encodings.__all__:
+      raise ValueError(
+          f'further: no encoding {name!r} that is not a block already'
+      )
   if network is not None and sources != 'network':
     raise ValueError(f'a network has no use with sources={sources!r}')
   chosen = tuple(name for name in known if name not in dropped)
@@ -62,7 +72,14 @@ def bayesian(
       known = transfer.network_sources(
           (network or _nasflat.nasflat()).prepare(key, problem)
       )
-    return transfer.bayesian_model(problem.space, known, blocks=chosen)
+    return transfer.bayesian_model(
+        problem.space,
+        known,
+        blocks=chosen,
+        further={
+            name: getattr(encodings, name)(problem.space) for name in added
+        },
+    )
 
   def predict(
       keys: chex.PRNGKey,

@@ -39,6 +39,7 @@ BLOCKS: Mapping[str, float] = {
     'one_hot': -5.0,
 }
 _SOURCE_BLOCKS = {'sources': -1.0, 'mean_source': -1.0}
+_FURTHER = -1.0  # of blocks that a caller adds
 _SPREAD = 2.0
 # Log of the variance of a measurement relative to the signal's.
 _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -3.5, 1.5, 3e-4
@@ -55,7 +56,8 @@ def _prior(sizes: Mapping[str, int]) -> predictors.BayesianPrior:
   names = [name for name in sizes if sizes[name]]
   uniform = stats.qmc.Sobol(len(names) + 1, seed=0).random(_HYPOTHESES)
   normal = stats.norm.ppf(np.clip(uniform, 1e-6, 1.0 - 1e-6))
-  log_weight = [known[name] for name in names] + _SPREAD * normal[:, :-1]
+  log_weight = [known.get(name, _FURTHER) for name in names]
+  log_weight = log_weight + _SPREAD * normal[:, :-1]
   weight = np.exp(log_weight)
   # Only ratios matter; a signal variance of 1 keeps float32 well conditioned.
   weight /= weight.sum(axis=1, keepdims=True)
@@ -152,21 +154,39 @@ def fit_sources(
 
 
 def _standardised(
-    space: types.SearchSpace, sources: Encode
-) -> dict[str, Encode]:
-  """The two blocks of source devices: each of them, and their mean."""
-  values = np.asarray(sources(spaces.reference_sample(space)), np.float64)
+    space: types.SearchSpace, encode: Encode
+) -> tuple[Encode, np.ndarray]:
+  """Columns of mean 0 and spread 1 over the space's sample, and their values.
+
+  A column without a spread is 0.
+  """
+  values = np.asarray(encode(spaces.reference_sample(space)), np.float64)
   mean, spread = values.mean(axis=0), values.std(axis=0)
   # What rounding leaves of a constant is not a spread.
   scale = 1.0 / np.where(spread > 1e-6 * np.abs(mean), spread, np.inf)
-  together = ((values - mean) * scale).mean(axis=1).std()
-  together = together if together > 1e-3 else np.inf
 
   def each(genotype: chex.Array) -> jax.Array:
-    return (jnp.asarray(sources(genotype)) - mean) * scale
+    return (jnp.asarray(encode(genotype)) - mean) * scale
 
+  return each, (values - mean) * scale
+
+
+def _further_block(space: types.SearchSpace, encode: Encode) -> Encode:
+  """An encoding as a block of unit variance."""
+  each, values = _standardised(space, encode)
+  length = np.sqrt(max(1, (values.std(axis=0) > 0).sum()))
+  return lambda genotype: each(genotype) / length
+
+
+def _source_blocks(
+    space: types.SearchSpace, sources: Encode
+) -> dict[str, Encode]:
+  """The two blocks of source devices: each of them, and their mean."""
+  each, values = _standardised(space, sources)
+  together = values.mean(axis=1).std()
+  together = together if together > 1e-3 else np.inf
   return {
-      'sources': lambda genotype: each(genotype) / np.sqrt(len(scale)),
+      'sources': lambda genotype: each(genotype) / np.sqrt(values.shape[1]),
       'mean_source': lambda genotype: (
           each(genotype).mean(axis=1, keepdims=True) / together
       ),
@@ -178,6 +198,7 @@ def bayesian_model(
     sources: Encode | None = None,
     *,
     blocks: tuple[str, ...] = tuple(BLOCKS),
+    further: Mapping[str, Encode] | None = None,
 ) -> BayesianModel:
   """The Bayesian predictor of a space, before any measurement of a target.
 
@@ -187,12 +208,14 @@ def bayesian_model(
       proportion) on source devices, e.g. from `fit_sources` or
       `network_sources`; None where no device of the space is known.
     blocks: names of the blocks of `encodings` to believe in.
+    further: encodings `[B, G] -> [B, F]` of one's own by name, each a block
+      more, e.g. zero-cost proxies.
 
   Returns:
     The model.
 
   Raises:
-    ValueError: a block is unknown, or there is no column.
+    ValueError: a block is unknown or occurs twice, or there is no column.
 
   Example:
     >>> from nasflat_jax import spaces
@@ -209,7 +232,11 @@ def bayesian_model(
       name: getattr(encodings, name)(space) for name in blocks
   }
   if sources is not None:
-    chosen |= _standardised(space, sources)
+    chosen |= _source_blocks(space, sources)
+  for name, encode in (further or {}).items():
+    if name in chosen:
+      raise ValueError(f'further: there is a block {name!r} already')
+    chosen[name] = _further_block(space, encode)
   few = jnp.asarray(spaces.reference_sample(space)[:2])
   sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
   if not sum(sizes.values()):

@@ -11,6 +11,7 @@ from nasflat_jax import methods
 from nasflat_jax import metrics
 from nasflat_jax import partitions
 from nasflat_jax import spaces
+from nasflat_jax import transfer
 from nasflat_jax import trials
 from tests import real_data
 
@@ -51,6 +52,34 @@ class BayesianTest(parameterized.TestCase):
     assert (scores.lower_ms < scores.scores).all()
     assert (scores.scores < scores.upper_ms).all()
     assert (scores.lower_ms > 0).all()
+
+  def test_further_encodings_are_blocks_too(self):
+    """Whatever the linear blocks cannot say, a block that does can."""
+    problem, support = _problem()
+    rng = np.random.default_rng(1)
+    secret = rng.standard_normal(len(problem.genotype))
+    latency = np.asarray(support.latency_ms) * 0 + 10.0 + secret[support.ids]
+    keys = {row.tobytes(): x for row, x in zip(problem.genotype, secret)}
+
+    def encode(genotype):
+      rows = np.asarray(genotype, np.int32)
+      return np.array([[keys.get(row.tobytes(), rng.normal())] for row in rows])
+
+    def error(further):
+      model = transfer.bayesian_model(_SPACE, further=further)
+      adapted = transfer.adapt_bayesian(
+          model, problem.genotype[support.ids], latency
+      )
+      found = adapted.predict(problem.genotype).latency_ms
+      return np.abs(np.asarray(found) - 10.0 - secret).mean()
+
+    assert error({'secret': encode}) < 0.3 * error({})
+
+  def test_refuses_a_further_block_twice(self):
+    with pytest.raises(ValueError, match="'one_hot'"):
+      methods.bayesian(further='one_hot')
+    with pytest.raises(ValueError, match="'roofline'"):
+      transfer.bayesian_model(_SPACE, further={'roofline': lambda g: g})
 
   def test_budget_counts_the_source_rows_it_reads(self):
     problem, _ = _problem()
