@@ -32,6 +32,10 @@ from nasflat_jax.partitions._published import N3
 from nasflat_jax.partitions._published import N4
 from nasflat_jax.partitions._published import NA
 from nasflat_jax.partitions._published import ND
+from nasflat_jax.partitions._proxies import choose_proxies
+from nasflat_jax.partitions._proxies import choose_proxy
+from nasflat_jax.partitions._proxies import coverage_by_chance
+from nasflat_jax.partitions._proxies import proxy_coverage
 from nasflat_jax.partitions._references import references
 from nasflat_jax.partitions._suite import load_suite
 from nasflat_jax.partitions._suite import save_suite
@@ -57,12 +61,16 @@ __all__ = (
     'ONEPROXY',
     'bisect',
     'bisection',
+    'choose_proxies',
+    'choose_proxy',
     'correlation_matrix',
+    'coverage_by_chance',
     'cross_correlation',
     'get',
     'load_suite',
     'non_target_devices',
     'parse',
+    'proxy_coverage',
     'random_split',
     'references',
     'save_suite',

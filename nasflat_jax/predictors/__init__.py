@@ -2,6 +2,9 @@
 
 from nasflat_jax.predictors._adaproxy import fit_adaproxy
 from nasflat_jax.predictors._adaproxy import fit_proxy
+from nasflat_jax.predictors._adaproxy_norms import adaproxy_path
+from nasflat_jax.predictors._adaproxy_norms import AdaProxyFit
+from nasflat_jax.predictors._adaproxy_norms import NORMS as ADAPROXY_NORMS
 from nasflat_jax.predictors._bayesian import BayesianPosterior
 from nasflat_jax.predictors._bayesian import BayesianPrior
 from nasflat_jax.predictors._bayesian import fit_bayesian
@@ -29,10 +32,13 @@ from nasflat_jax.predictors._score import score
 from nasflat_jax.predictors._shapes import param_shapes
 
 __all__ = [
+    'ADAPROXY_NORMS',
+    'AdaProxyFit',
     'BayesianPosterior',
     'BayesianPrior',
     'LinearModel',
     'MODULATION_SIZE',
+    'adaproxy_path',
     'copy_device',
     'dense_graph_flow',
     'encoding_mlp',
