@@ -14,7 +14,9 @@ from nasflat_jax import transfer
 
 TABLE = 'oneproxy_nasbench201'
 PROXY = 'true_vpu'
-SIZES = (5, 10, 20, 40, 70)
+# Measurements and draws: many measurements vary less and cost more.
+TRIALS = {5: 20, 10: 20, 20: 20, 40: 10, 70: 10}
+SIZES = tuple(TRIALS)
 
 
 def _judge(scores: np.ndarray, latency_ms: np.ndarray, support: np.ndarray):
@@ -40,8 +42,13 @@ def _other_sources(table: data.LatencyTable, target: str) -> np.ndarray:
   return table.select(names).values
 
 
-def run(num_trials: int, progress) -> list[dict]:
-  """One row for each target, number of measurements and draw."""
+def run(rows: list[dict], keep) -> None:
+  """Adds a row for each target, number of measurements and method.
+
+  Args:
+    rows: what an earlier run has done; those targets are left out.
+    keep: called with the number of targets done and of all after each.
+  """
   table = data.load(TABLE)
   space = spaces.get(table.space)
   genotype, num_ops = table.genotype, len(space.spec.gene_names)
@@ -62,16 +69,18 @@ def run(num_trials: int, progress) -> list[dict]:
       space, transfer.fit_sources(space, genotype, proxy_ms[None])
   )
   targets = [name for name in table.device_names if name != PROXY]
-  rows = []
   for done, target in enumerate(targets):
-    progress(done, len(targets))
+    keep(done, len(targets))
+    if target in {row['target'] for row in rows}:
+      continue
+    added = []
     latency_ms = table.row(target)
     measured = np.flatnonzero(np.isfinite(latency_ms))
     with_all = transfer.bayesian_model(
         space,
         transfer.fit_sources(space, genotype, _other_sources(table, target)),
     )
-    for num in SIZES:
+    for num, num_trials in TRIALS.items():
       support = np.stack([
           np.random.default_rng(trial).choice(measured, num, replace=False)
           for trial in range(num_trials)
@@ -104,7 +113,7 @@ def run(num_trials: int, progress) -> list[dict]:
         scores[f'bayesian, {name}'] = _bayesian(
             model, genotype, support, support_ms
         )
-      rows += [
+      added += [
           {
               'target': target,
               'num_support': num,
@@ -113,8 +122,8 @@ def run(num_trials: int, progress) -> list[dict]:
           }
           for method, value in scores.items()
       ]
-  progress(len(targets), len(targets))
-  return rows
+    rows += added
+  keep(len(targets), len(targets))
 
 
 def summarise(rows: list[dict]) -> dict:

@@ -1,0 +1,5 @@
+"""The page of the results."""
+
+
+def write(out, record):
+  """Stub."""
