@@ -20,6 +20,7 @@ _CLI = (
     'measure',
     'partition',
     'pretrain',
+    'proxy',
     'quickstart',
     'zerocost',
 )

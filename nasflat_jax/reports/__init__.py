@@ -8,8 +8,11 @@ from nasflat_jax.reports._frontier import FrontierRow
 from nasflat_jax.reports._measurements import MeasurementFile
 from nasflat_jax.reports._measurements import read_architectures
 from nasflat_jax.reports._measurements import read_measurements
+from nasflat_jax.reports._measurements import read_objective
 from nasflat_jax.reports._plot import plot_latency
+from nasflat_jax.reports._plot_proxy import plot_proxy
 from nasflat_jax.reports._results import atomic_path
+from nasflat_jax.reports._results import write_architectures
 from nasflat_jax.reports._results import write_measurements
 from nasflat_jax.reports._results import write_predictions
 from nasflat_jax.reports._results import write_summary
@@ -22,8 +25,11 @@ __all__ = (
     'fastest_per_flops',
     'format_table',
     'plot_latency',
+    'plot_proxy',
     'read_architectures',
     'read_measurements',
+    'read_objective',
+    'write_architectures',
     'write_folder',
     'write_measurements',
     'write_predictions',

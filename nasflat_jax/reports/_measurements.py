@@ -146,6 +146,44 @@ def read_architectures(
   return genotype[np.sort(first)]
 
 
+def read_objective(
+    path: str | pathlib.Path, space: types.SearchSpace
+) -> tuple[np.ndarray, np.ndarray]:
+  """Reads architectures and what is to be large, such as their accuracy.
+
+  Args:
+    path: a file with the column `architecture` or `index`, and `objective` or
+      `accuracy`; other columns are ignored.
+    space: the search space.
+
+  Returns:
+    `[N, G]` int32, distinct, and `[N]` float64.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: anything in the file is not as described, a value is not finite,
+      or an architecture is there twice.
+  """
+  rows = _rows.read_rows(path, any_of=_IDENTITY)
+  names = [n for n in ('objective', 'accuracy') if n in rows[0].cells]
+  if not names:
+    raise ValueError(
+        f"{path}: no column 'objective' or 'accuracy'; found "
+        f'{", ".join(repr(name) for name in rows[0].cells)}'
+    )
+  genotype = _rows.read_genotypes(rows, space)
+  values = np.array([_read_number(row, names[0]) for row in rows])
+  seen: dict[bytes, int] = {}
+  for row, genes, value in zip(rows, genotype, values, strict=True):
+    if not math.isfinite(value):
+      raise row.error(f'{names[0]} {row.cells[names[0]]!r} is not finite')
+    if seen.setdefault(genes.tobytes(), row.line) != row.line:
+      raise row.error(
+          f'the architecture is there already, in line {seen[genes.tobytes()]}'
+      )
+  return genotype, values
+
+
 def _read_latency(row: _rows.Row) -> float:
   """Reads milliseconds within the bounds."""
   value = _read_number(row, 'latency_ms')

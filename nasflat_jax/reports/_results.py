@@ -102,6 +102,35 @@ def write_predictions(
   _write_table(path, columns)
 
 
+def write_architectures(
+    path: str | pathlib.Path,
+    space: types.SearchSpace,
+    genotype: np.ndarray,  # [N, G]
+    columns: Mapping[str, Sequence[Any]],
+) -> None:
+  """Writes `index,architecture` and further columns.
+
+  Args:
+    path: the file.
+    space: the search space.
+    genotype: `[N, G]` architectures.
+    columns: `[N]` values by name; floats keep seven digits, and None or NaN
+      leaves a cell empty.
+  """
+
+  def cell(value: Any) -> str:
+    if value is None or isinstance(value, float) and math.isnan(value):
+      return ''
+    if isinstance(value, float | np.floating):
+      return f'{value:.7g}'
+    return str(value)
+
+  _write_table(path, {
+      **_identity(space, genotype),
+      **{name: [cell(v) for v in values] for name, values in columns.items()},
+  })
+
+
 def write_summary(
     path: str | pathlib.Path, summary: Mapping[str, Any]
 ) -> None:
