@@ -5,10 +5,10 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from proxy_study import matrices
 from scipy import stats
 
 from nasflat_jax import transfer
+from proxy_study import matrices
 
 SIZES = (5, 10, 20, 40, 70)
 CONFIDENCE = 0.9

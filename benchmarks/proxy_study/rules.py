@@ -8,11 +8,11 @@ architectures of the target, never the target's table.
 """
 
 import numpy as np
-from proxy_study import matrices
 from scipy import stats
 
 from nasflat_jax import data
 from nasflat_jax import partitions
+from proxy_study import matrices
 
 SET_SIZES = (1, 2, 3, 4)
 SIZES = (5, 10, 20)

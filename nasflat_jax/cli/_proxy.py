@@ -346,17 +346,17 @@ def _write(
       out / 'measure_next.csv', space, genotype[rows],
       {
           'why': ['sample'] * len(sample) + ['finalist'] * len(todo),
-          'predicted_ms': proposal.latency_ms[rows],
-          'objective': wanted[rows],
+          'predicted_ms': proposal.latency_ms[rows].tolist(),
+          'objective': wanted[rows].tolist(),
       },
   )
   if front is not None:
     reports.write_architectures(
         out / 'front.csv', space, genotype[front[0]],
         {
-            'latency_ms': front[1],
-            'predicted_ms': proposal.latency_ms[front[0]],
-            'objective': wanted[front[0]],
+            'latency_ms': front[1].tolist(),
+            'predicted_ms': proposal.latency_ms[front[0]].tolist(),
+            'objective': wanted[front[0]].tolist(),
         },
     )
   decision = proposal.decision

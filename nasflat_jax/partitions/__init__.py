@@ -19,6 +19,10 @@ from nasflat_jax.partitions._further import ONEPROXY
 from nasflat_jax.partitions._lookup import get
 from nasflat_jax.partitions._lookup import non_target_devices
 from nasflat_jax.partitions._lookup import parse
+from nasflat_jax.partitions._proxies import choose_proxies
+from nasflat_jax.partitions._proxies import choose_proxy
+from nasflat_jax.partitions._proxies import coverage_by_chance
+from nasflat_jax.partitions._proxies import proxy_coverage
 from nasflat_jax.partitions._published import ALL
 from nasflat_jax.partitions._published import F1
 from nasflat_jax.partitions._published import F2
@@ -32,10 +36,6 @@ from nasflat_jax.partitions._published import N3
 from nasflat_jax.partitions._published import N4
 from nasflat_jax.partitions._published import NA
 from nasflat_jax.partitions._published import ND
-from nasflat_jax.partitions._proxies import choose_proxies
-from nasflat_jax.partitions._proxies import choose_proxy
-from nasflat_jax.partitions._proxies import coverage_by_chance
-from nasflat_jax.partitions._proxies import proxy_coverage
 from nasflat_jax.partitions._references import references
 from nasflat_jax.partitions._suite import load_suite
 from nasflat_jax.partitions._suite import save_suite

@@ -204,7 +204,8 @@ def adaproxy_path(
 
   def left_out(index):
     rows = where & (fold != index)
-    changes = _solve(*reduced(rows), least * path, norm, num_steps)
+    gram, cross = reduced(rows)
+    changes = _solve(gram, cross, least * path, norm, num_steps)
 
     def error(change):
       scale, offset = _restore(columns, latency_ms, rows, change)

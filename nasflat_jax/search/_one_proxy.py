@@ -89,6 +89,13 @@ class OneProxyResult:
   front: np.ndarray  # [P]
 
 
+def _plain(one: transfer.Monotonicity) -> transfer.Monotonicity:
+  """The same with floats in place of arrays."""
+  return transfer.Monotonicity(
+      float(one.estimate), float(one.lower), float(one.upper)
+  )
+
+
 def decide(
     proxy: transfer.Monotonicity,
     adapted: transfer.Monotonicity,
@@ -118,10 +125,7 @@ def decide(
   """
   if not 0.0 < threshold < 1.0:
     raise ValueError(f'threshold must be between 0 and 1, got {threshold}')
-  proxy, adapted = (
-      transfer.Monotonicity(*(float(value) for value in one))
-      for one in (proxy, adapted)
-  )
+  proxy, adapted = _plain(proxy), _plain(adapted)
   if proxy.lower >= threshold:
     return ProxyDecision('reuse', proxy, adapted, True, 0)
   if adapted.lower >= threshold:
@@ -134,7 +138,7 @@ def decide(
   ]
   more = min((n - num_measured for n in needed if n), default=most)
   return ProxyDecision(
-      'measure', proxy, adapted, proxy.lower > adapted.lower,
+      'measure', proxy, adapted, bool(proxy.lower > adapted.lower),
       min(max(more, _LEAST_MORE), most),
   )
 

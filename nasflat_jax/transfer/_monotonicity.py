@@ -8,6 +8,7 @@ measurements estimate it with an error that matters to that decision.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -33,11 +34,12 @@ class Monotonicity(NamedTuple):
     upper: `[]` upper end.
   """
 
-  estimate: jax.Array  # []
-  lower: jax.Array  # []
-  upper: jax.Array  # []
+  estimate: chex.Numeric  # []
+  lower: chex.Numeric  # []
+  upper: chex.Numeric  # []
 
 
+@functools.partial(jax.jit, static_argnames=('confidence', 'num_resamples'))
 def monotonicity(
     key: chex.PRNGKey,
     proxy_ms: jax.Array,  # [k]
@@ -121,7 +123,7 @@ def monotonicity(
 
 
 def pairs_needed(
-    estimate: float, threshold: float, *, confidence: float = 0.9
+    estimate: chex.Numeric, threshold: float, *, confidence: float = 0.9
 ) -> int | None:
   """How many pairs would settle on which side of a threshold a device is.
 
