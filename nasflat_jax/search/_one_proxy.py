@@ -29,6 +29,7 @@ THRESHOLD = 0.9
 _FOLDS = 10
 # Fewer are not worth another visit to the device.
 _LEAST_MORE = 5
+_PADDING = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +160,19 @@ def _out_of_fold(
   return predicted[rows % folds, rows]
 
 
+def _monotonicity(key, scores, latency_ms, confidence):
+  """Of padded rows, so that a few more do not compile anew."""
+  size = len(latency_ms)
+  padding = (0, -size % _PADDING)
+  return transfer.monotonicity(
+      key,
+      jnp.asarray(np.pad(scores, padding), jnp.float32),
+      jnp.asarray(np.pad(latency_ms, padding), jnp.float32),
+      where=jnp.arange(size + padding[1]) < size,
+      confidence=confidence,
+  )
+
+
 def propose_by_proxy(
     key: chex.PRNGKey,
     candidates: np.ndarray,  # [N, G]
@@ -208,13 +222,10 @@ def propose_by_proxy(
   where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
   if not where.any():
     raise ValueError('no candidate is allowed')
-  ms = jnp.asarray(support_ms, jnp.float32)
   left_out = _out_of_fold(adapt, support, support_ms)
   keys = jax.random.split(key)
   proxy, adapted = (
-      transfer.monotonicity(
-          k, jnp.asarray(scores, jnp.float32), ms, confidence=confidence
-      )
+      _monotonicity(k, scores, support_ms, confidence)
       for k, scores in zip(keys, (support_proxy_ms, left_out))
   )
   decision = decide(

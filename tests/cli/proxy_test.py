@@ -38,8 +38,8 @@ class ProxyTest(parameterized.TestCase):
     )
     self.out = self.folder / 'out'
     # More than a ridge needs; the target takes twice as long, and 1 ms.
-    self.proxy = self._write('proxy.csv', range(7, 15000, 70))
-    self.phone = self._write('phone.csv', range(50, 15000, 400), 2.0, 1.0)
+    self.proxy = self._write('proxy.csv', range(7, 15000, 43))
+    self.phone = self._write('phone.csv', range(50, 15000, 397), 2.0, 1.0)
 
   def _write(self, name, indices, scale=1.0, offset=0.0):
     indices = list(indices)
