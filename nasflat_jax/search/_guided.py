@@ -143,7 +143,7 @@ def predictor_guided(
       broken = jnp.where(jnp.isnan(broken), jnp.inf, broken)
     return GuidedState(
         row=jnp.zeros(total, jnp.int32),
-        value=jnp.full(total, jnp.nan),
+        value=jnp.full(total, jnp.nan, jnp.float32),
         asked=jnp.zeros(size, bool),
         violation=jnp.maximum(broken, 0.0),
         score=jax.random.uniform(key, (size,)),  # nothing is known yet

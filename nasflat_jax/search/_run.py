@@ -166,7 +166,7 @@ def run_on_host(
   blank = _algorithm.SearchInfo(
       num_failed=jnp.zeros(num_rounds, jnp.int32),
       num_feasible=jnp.zeros(num_rounds, jnp.int32),
-      best=jnp.full((num_rounds, num_objectives), jnp.inf),
+      best=jnp.full((num_rounds, num_objectives), jnp.inf, jnp.float32),
   )
   saved = (jnp.zeros((), jnp.int32), carry, blank)
   if path is not None and pathlib.Path(path).exists():
