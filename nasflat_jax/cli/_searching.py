@@ -93,6 +93,7 @@ def search_and_report(
       budgets with the confidence asked for.
   """
   import jax
+  import numpy as np
 
   from nasflat_jax import search
   from nasflat_jax import spaces
@@ -157,7 +158,8 @@ def search_and_report(
         progress=_main.Progress('  rounds', time_left=True),
     )
     found = result.found
-    finalists = found.genotype[found.is_feasible][: request.num_finalists]
+    rows = np.flatnonzero(found.is_feasible)[: request.num_finalists]
+    finalists = np.asarray(found.genotype)[rows]
     if not len(finalists):
       (out / _STATE).unlink(missing_ok=True)
       raise ValueError(_nothing_holds(request, predicted, len(candidates)))
@@ -284,8 +286,11 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nothing_holds(
-    request: _search_inputs.Request, predicted: list[reports.DeviceReport], num: int
+    request: _search_inputs.Request,
+    predicted: list[reports.DeviceReport],
+    num: int,
 ) -> str:
+  """What to tell a person whose budget is too small."""
   worst = min(predicted, key=lambda report: report.probability.max())
   return (
       f'--budget_ms: none of {num} candidates holds '
