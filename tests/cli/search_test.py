@@ -122,9 +122,9 @@ class SearchTest(parameterized.TestCase):
       if done == 2:
         raise KeyboardInterrupt
 
-    args = ('--candidates=random:300', '--algorithm=constrained_evolution',
-            '--rounds=4', '--noplot')
-    run = {'measurements': 'phone,board', 'budget': '8,9'}
+    args = ('--candidates=random:300', '--algorithm=regularised_evolution',
+            '--rounds=8', '--noplot')
+    run = {'measurements': 'phone,board', 'budget': '8,13'}
     with (
         mock.patch('nasflat_jax.cli._main.Progress.__call__', stop),
         mock.patch('nasflat_jax.cli._searching._SAVE_SECONDS', 0.0),
@@ -139,9 +139,9 @@ class SearchTest(parameterized.TestCase):
     self.assertIn('seed was 0, is 1', err)
     code, _, err = self._run(*args, **run)
     self.assertEqual(code, 0, err)
-    self.assertIn('4/4', err)
+    self.assertIn('8/8', err)
     for row in self._rows('finalists.csv'):
-      for device, budget in (('phone', 8.0), ('board', 9.0)):
+      for device, budget in (('phone', 8.0), ('board', 13.0)):
         self.assertGreaterEqual(float(row[f'{device}_probability']), 0.95)
         self.assertEqual(float(row[f'{device}_budget_ms']), budget)
 
