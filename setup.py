@@ -22,6 +22,7 @@ _CLI = (
     'pretrain',
     'proxy',
     'quickstart',
+    'search',
     'zerocost',
 )
 

@@ -159,7 +159,7 @@ def _read_objective(
           '--candidates: those of the file of --objective are searched'
       )
     with _main.naming('objective'):
-      return reports.read_objective(objective, space)
+      return reports.read_values(objective, space, 'accuracy')
   genotype = _adaptation.choose_candidates(space, candidates, seed)
   return genotype, np.asarray(getattr(space.costs(genotype), objective))
 

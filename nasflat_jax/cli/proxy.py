@@ -50,7 +50,7 @@ _TABLE = flags.DEFINE_string(
 )
 _OBJECTIVE = flags.DEFINE_string(
     'objective', 'flops', 'What is to be large: flops, params, or a CSV file '
-    'with the column objective or accuracy, whose architectures are searched.',
+    'with the column accuracy, whose architectures are searched.',
     flag_values=_FLAGS,
 )
 _CANDIDATES = flags.DEFINE_string(

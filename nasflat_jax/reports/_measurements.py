@@ -146,41 +146,35 @@ def read_architectures(
   return genotype[np.sort(first)]
 
 
-def read_objective(
-    path: str | pathlib.Path, space: types.SearchSpace
+def read_values(
+    path: str | pathlib.Path, space: types.SearchSpace, column: str
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Reads architectures and what is to be large, such as their accuracy.
+  """Reads one property of distinct architectures, e.g. their accuracy.
 
   Args:
-    path: a file with the column `architecture` or `index`, and `objective` or
-      `accuracy`; other columns are ignored.
+    path: a file with the column `architecture` or `index`, and that of the
+      property; other columns are ignored.
     space: the search space.
+    column: the property's name.
 
   Returns:
-    `[N, G]` int32, distinct, and `[N]` float64.
+    `[N, G]` int32 genotypes and their values `[N]` float64.
 
   Raises:
     FileNotFoundError: there is no such file.
     ValueError: anything in the file is not as described, a value is not finite,
-      or an architecture is there twice.
+      or an architecture comes twice.
   """
-  rows = _rows.read_rows(path, any_of=_IDENTITY)
-  names = [n for n in ('objective', 'accuracy') if n in rows[0].cells]
-  if not names:
-    raise ValueError(
-        f"{path}: no column 'objective' or 'accuracy'; found "
-        f'{", ".join(repr(name) for name in rows[0].cells)}'
-    )
+  rows = _rows.read_rows(path, required=(column,), any_of=_IDENTITY)
   genotype = _rows.read_genotypes(rows, space)
-  values = np.array([_read_number(row, names[0]) for row in rows])
-  seen: dict[bytes, int] = {}
-  for row, genes, value in zip(rows, genotype, values, strict=True):
+  values = np.array([_read_number(row, column) for row in rows], np.float64)
+  lines: dict[bytes, int] = {}
+  for row, genes, value in zip(rows, genotype, values):
     if not math.isfinite(value):
-      raise row.error(f'{names[0]} {row.cells[names[0]]!r} is not finite')
-    if seen.setdefault(genes.tobytes(), row.line) != row.line:
-      raise row.error(
-          f'the architecture is there already, in line {seen[genes.tobytes()]}'
-      )
+      raise row.error(f'{column} {row.cells[column]} is not finite')
+    first = lines.setdefault(genes.tobytes(), row.line)
+    if first != row.line:
+      raise row.error(f'the architecture of line {first} again')
   return genotype, values
 
 

@@ -155,7 +155,7 @@ class ProxyTest(parameterized.TestCase):
       ),
       (
           ['--measurements={phone}', '--proxy={phone}', '--objective={phone}'],
-          "--objective: .*no column 'objective' or 'accuracy'",
+          "--objective: .*no column 'accuracy'",
       ),
       (
           ['--measurements={phone}', '--objective={phone}', '--candidates=all'],
