@@ -43,7 +43,10 @@ def _stamp(seconds: float) -> dict:
   """What a part's figures depend on."""
   return {
       'date': datetime.datetime.now(datetime.UTC).isoformat('T', 'seconds'),
-      'command': ' '.join(['python', *sys.argv]),
+      'command': ' '.join([
+          'python benchmarks/proxy_devices.py',
+          *(arg for arg in sys.argv[1:] if not arg.startswith('--out')),
+      ]),
       'versions': {
           'nasflat_jax': nasflat_jax.__version__,
           'jax': jax.__version__,

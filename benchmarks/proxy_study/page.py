@@ -164,6 +164,16 @@ def _adaptation(out: pathlib.Path, part: dict) -> list[str]:
         ],
     ])
   lines += _table(['difference', *[f'n = {n}' for n in sizes]], rows)
+  main = summary['paired'][_FLAGSHIP, _CLOSED]
+  lines += [
+      f'Targets on which `{_FLAGSHIP}` is below `{_CLOSED}`: ' + '; '.join(
+          f'n = {n}: {", ".join(main[n]["targets_lost"]) or "none"}'
+          for n in sizes
+      ) + '.', '',
+      'With five measurements AdaProxy is on average below the proxy as '
+      'measured: its common scale may come out negative. The seconds below '
+      'include pauses in which the machine served other measurements.', '',
+  ]
   lines += [
       f'Per target, 70 measurements, `{_CLOSED}` and `{_FLAGSHIP}`:', '',
   ]
