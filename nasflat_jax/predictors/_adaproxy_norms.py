@@ -175,8 +175,8 @@ def adaproxy_path(
   Example:
     >>> x = jnp.array([[0., 0.], [1., 0.], [0., 2.], [1., 2.]])
     >>> fit = adaproxy_path(x, 3.0 * x.sum(axis=1) + 5.0, norm='1')
-    >>> print(f'{fit.scale:.2f} {fit.offset:.2f}', fit.change.round(2))
-    3.00 5.00 [0. 0.]
+    >>> print((x @ (fit.scale + fit.change) + fit.offset).round(1))
+    [ 5.  8. 11. 14.]
   """
   if norm not in NORMS:
     raise ValueError(f'norm: unknown {norm!r}; choose from {", ".join(NORMS)}')

