@@ -7,6 +7,7 @@ import runpy
 import sys
 from unittest import mock
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,14 @@ import real_data
 _FOLDER = pathlib.Path(__file__).parents[1] / 'examples'
 
 
+@pytest.fixture(autouse=True, scope='module')
+def _compile_quickly():
+  """Most of the time here is compilation."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
 def _load(name):
   spec = importlib.util.spec_from_file_location(name, _FOLDER / f'{name}.py')
   module = importlib.util.module_from_spec(spec)
@@ -23,6 +32,7 @@ def _load(name):
   return module
 
 
+@pytest.mark.slow
 def test_a_gradient_finds_a_network_that_holds(capsys):
   example = _load('gradient_search')
   found = example.main()
@@ -51,6 +61,7 @@ def test_a_custom_space_keeps_the_contract_and_the_budget():
   assert (example.measure(found.genotype) <= example.BUDGET_MS).all()
 
 
+@pytest.mark.slow
 def test_the_walkthrough_on_a_measured_device(capsys, tmp_path):
   if not (os.environ.get('NASFLAT_DATA') or os.environ.get('NASFLAT_MIRROR')):
     real_data.table('nasbench201')  # skips, or fails where data is a must

@@ -12,6 +12,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import spaces
 from nasflat_jax import transfer
@@ -27,6 +28,15 @@ def _phone(genotype):
 def _board(genotype):
   costs = _SPACE.costs(np.asarray(genotype))
   return np.asarray(costs.activation_bytes) / 1e6 + 1.0
+
+
+def setUpModule():
+  # Most of the time here is compilation.
+  jax.config.update('jax_disable_most_optimizations', True)
+
+
+def tearDownModule():
+  jax.config.update('jax_disable_most_optimizations', False)
 
 
 class SearchTest(parameterized.TestCase):
@@ -116,6 +126,7 @@ class SearchTest(parameterized.TestCase):
     self.assertTrue((self.out / 'front.png').exists())
     self.assertFalse((self.out / 'search_state.npz').exists())
 
+  @pytest.mark.slow
   def test_two_devices_and_an_interruption(self):
     def stop(self, done, total):
       del self, total

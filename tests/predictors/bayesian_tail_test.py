@@ -46,6 +46,15 @@ def _cumulative(posterior, row, latency_ms):
   return total
 
 
+def setUpModule():
+  # Most of the time here is compilation.
+  jax.config.update('jax_disable_most_optimizations', True)
+
+
+def tearDownModule():
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
 class BayesianTailTest(parameterized.TestCase):
 
   def setUp(self):
