@@ -20,7 +20,9 @@ _CLI = (
     'measure',
     'partition',
     'pretrain',
+    'proxy',
     'quickstart',
+    'search',
     'zerocost',
 )
 

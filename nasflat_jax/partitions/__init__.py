@@ -19,6 +19,10 @@ from nasflat_jax.partitions._further import ONEPROXY
 from nasflat_jax.partitions._lookup import get
 from nasflat_jax.partitions._lookup import non_target_devices
 from nasflat_jax.partitions._lookup import parse
+from nasflat_jax.partitions._proxies import choose_proxies
+from nasflat_jax.partitions._proxies import choose_proxy
+from nasflat_jax.partitions._proxies import coverage_by_chance
+from nasflat_jax.partitions._proxies import proxy_coverage
 from nasflat_jax.partitions._published import ALL
 from nasflat_jax.partitions._published import F1
 from nasflat_jax.partitions._published import F2
@@ -57,12 +61,16 @@ __all__ = (
     'ONEPROXY',
     'bisect',
     'bisection',
+    'choose_proxies',
+    'choose_proxy',
     'correlation_matrix',
+    'coverage_by_chance',
     'cross_correlation',
     'get',
     'load_suite',
     'non_target_devices',
     'parse',
+    'proxy_coverage',
     'random_split',
     'references',
     'save_suite',

@@ -2,11 +2,16 @@
 
 from nasflat_jax.predictors._adaproxy import fit_adaproxy
 from nasflat_jax.predictors._adaproxy import fit_proxy
+from nasflat_jax.predictors._adaproxy_norms import adaproxy_path
+from nasflat_jax.predictors._adaproxy_norms import AdaProxyFit
+from nasflat_jax.predictors._adaproxy_norms import NORMS as ADAPROXY_NORMS
 from nasflat_jax.predictors._bayesian import BayesianPosterior
 from nasflat_jax.predictors._bayesian import BayesianPrior
 from nasflat_jax.predictors._bayesian import fit_bayesian
 from nasflat_jax.predictors._bayesian import predict_bayesian
 from nasflat_jax.predictors._bayesian import propose
+from nasflat_jax.predictors._bayesian_tail import bayesian_quantile
+from nasflat_jax.predictors._bayesian_tail import probability_within
 from nasflat_jax.predictors._encoding_mlp import encoding_mlp
 from nasflat_jax.predictors._gcn import gcn
 from nasflat_jax.predictors._help import help
@@ -29,10 +34,14 @@ from nasflat_jax.predictors._score import score
 from nasflat_jax.predictors._shapes import param_shapes
 
 __all__ = [
+    'ADAPROXY_NORMS',
+    'AdaProxyFit',
     'BayesianPosterior',
     'BayesianPrior',
     'LinearModel',
     'MODULATION_SIZE',
+    'adaproxy_path',
+    'bayesian_quantile',
     'copy_device',
     'dense_graph_flow',
     'encoding_mlp',
@@ -54,6 +63,7 @@ __all__ = [
     'param_shapes',
     'predict_bayesian',
     'predict_linear',
+    'probability_within',
     'propose',
     'score',
 ]

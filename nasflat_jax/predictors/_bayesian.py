@@ -88,7 +88,8 @@ class BayesianPosterior(NamedTuple):
   outlier: jax.Array  # [n]
 
 
-def _with_intercept(features: jax.Array) -> jax.Array:
+def with_intercept(features: jax.Array) -> jax.Array:
+  """`[..., F] -> [..., F + 1]`, a one at the end."""
   ones = jnp.ones((*features.shape[:-1], 1), features.dtype)
   return jnp.concatenate([features, ones], axis=-1)
 
@@ -100,7 +101,16 @@ def _warp(relative: jax.Array, power: jax.Array) -> jax.Array:
   return jnp.where(power > 0.0, jnp.expm1(safe * log) / safe, log)
 
 
-def _log_unwarp(warped: jax.Array, power: jax.Array) -> jax.Array:
+def warp_log(log_relative: jax.Array, power: jax.Array) -> jax.Array:
+  """The inverse of `log_unwarp`: `_warp` of an exponential, extended."""
+  safe = jnp.where(power > 0.0, power, 1.0)
+  smallest = safe * jnp.log(_SMALLEST)
+  inside = jnp.expm1(jnp.maximum(safe * log_relative, smallest))
+  below = jnp.minimum(safe * log_relative - smallest, 0.0) * _SMALLEST**safe
+  return jnp.where(power > 0.0, (inside + below) / safe, log_relative)
+
+
+def log_unwarp(warped: jax.Array, power: jax.Array) -> jax.Array:
   """The logarithm of the inverse of `_warp`, extended below its range."""
   safe = jnp.where(power > 0.0, power, 1.0)
   base = 1.0 + power * warped
@@ -207,7 +217,7 @@ def fit_bayesian(
   chex.assert_rank([features, latency_ms], [2, 1])
   chex.assert_equal_shape_prefix([features, latency_ms], 1)
   chex.assert_shape(prior.variance, (None, features.shape[1]))
-  rows = _with_intercept(features)
+  rows = with_intercept(features)
   latency_ms = jnp.asarray(latency_ms, rows.dtype)
   scale_ms = jnp.exp(jnp.mean(jnp.log(latency_ms)))
   relative = latency_ms / scale_ms
@@ -292,7 +302,7 @@ def predict_bayesian(
   Returns:
     `Prediction`, every field `[B]`, milliseconds.
   """
-  rows = _with_intercept(features)
+  rows = with_intercept(features)
   quantile = _quantile(posterior.freedom)
 
   def predict_power(mean, covariance, noise, power):
@@ -300,7 +310,7 @@ def predict_bayesian(
     spread = jnp.sum((rows @ covariance) * rows, axis=1)
     spread = jnp.sqrt(jnp.maximum(spread, 0.0) + noise)
     return jnp.stack([
-        _log_unwarp(middle + step * spread, power)
+        log_unwarp(middle + step * spread, power)
         for step in (0.0, -quantile, quantile)
     ])
 
@@ -345,11 +355,11 @@ def propose(
   Returns:
     `[n]` int32 rows of `features`, distinct where that many are allowed.
   """
-  rows = _with_intercept(features)
+  rows = with_intercept(features)
 
   def slope(mean, power):
     # d log(latency) / d warp = (latency / scale)^-power.
-    return jnp.exp(-power * _log_unwarp(rows @ mean, power))
+    return jnp.exp(-power * log_unwarp(rows @ mean, power))
 
   slopes = jax.vmap(slope)(posterior.mean, posterior.power)  # [P, B]
 

@@ -37,6 +37,10 @@ from nasflat_jax.transfer._maml import descend
 from nasflat_jax.transfer._maml import maml
 from nasflat_jax.transfer._maml import MetaParams
 from nasflat_jax.transfer._maml import reptile
+from nasflat_jax.transfer._monotonicity import LEAST_PAIRS
+from nasflat_jax.transfer._monotonicity import Monotonicity
+from nasflat_jax.transfer._monotonicity import monotonicity
+from nasflat_jax.transfer._monotonicity import pairs_needed
 from nasflat_jax.transfer._pretrain import pretrain
 from nasflat_jax.transfer._pretrain import source_batch
 from nasflat_jax.transfer._pretrain import source_data
@@ -55,9 +59,11 @@ __all__ = (
     'DeviceModel',
     'EpisodeData',
     'HelpParams',
+    'LEAST_PAIRS',
     'METHODS',
     'MetaParams',
     'Modulation',
+    'Monotonicity',
     'Pretrained',
     'SourceData',
     'adapt_device',
@@ -77,8 +83,10 @@ __all__ = (
     'maml',
     'meta_train',
     'modulation',
+    'monotonicity',
     'nearest_source',
     'network_sources',
+    'pairs_needed',
     'pretrain',
     'pretrain_network',
     'ranking_and_regression',

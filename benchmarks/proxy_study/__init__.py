@@ -1,0 +1,1 @@
+"""The parts of `proxy_devices.py`."""

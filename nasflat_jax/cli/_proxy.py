@@ -1,0 +1,395 @@
+"""The work of `nasflat-proxy`: from files to a folder.
+
+Heavy packages are imported inside the functions, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from typing import Any, TYPE_CHECKING
+
+from nasflat_jax.cli import _adaptation
+from nasflat_jax.cli import _main
+
+if TYPE_CHECKING:
+  import numpy as np
+
+  from nasflat_jax import reports
+  from nasflat_jax import search
+  from nasflat_jax import types
+
+_ADAPTERS = ('bayesian', 'adaproxy')
+_SIZES = ('flops', 'params')
+# Up to so many measurements of a proxy of the user's, its model is Bayesian:
+# a ridge has more coefficients than that.
+_FEW = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class _Proxy:
+  """A proxy device: what is measured on it, and its latency anywhere."""
+
+  name: str
+  genotype: np.ndarray  # [M, G]
+  measured_ms: np.ndarray  # [M]
+  fill: Any  # genotype [B, G] -> [B] milliseconds
+
+  def latency_ms(self, genotype: np.ndarray) -> tuple[np.ndarray, int]:
+    """`[B]` milliseconds, as measured where it was, and how many were."""
+    import numpy as np
+
+    known = {
+        row.tobytes(): ms
+        for row, ms in zip(self.genotype, self.measured_ms, strict=True)
+    }
+    rows = np.ascontiguousarray(genotype, np.int32)
+    got = np.array([known.get(row.tobytes(), np.nan) for row in rows])
+    missing = np.isnan(got)
+    if missing.any():
+      got[missing] = self.fill(rows[missing])
+    return got, int((~missing).sum())
+
+
+def _make_proxy(
+    name: str,
+    space: types.SearchSpace,
+    genotype: np.ndarray,
+    latency_ms: np.ndarray,
+) -> _Proxy:
+  import numpy as np
+
+  from nasflat_jax import transfer
+
+  measured = np.isfinite(latency_ms)
+  genotype = np.ascontiguousarray(genotype[measured], np.int32)
+  latency_ms = latency_ms[measured]
+
+  def fill(rows: np.ndarray) -> np.ndarray:
+    if len(genotype) <= _FEW:
+      model = transfer.bayesian_model(space)
+      adapted = transfer.adapt_bayesian(
+          model, genotype[None], latency_ms[None]
+      )
+      return np.asarray(adapted.predict(rows).latency_ms)[0]
+    predict = transfer.fit_sources(space, genotype, latency_ms[None])
+    return np.asarray(predict(rows))[:, 0]
+
+  return _Proxy(name, genotype, latency_ms, fill)
+
+
+def _load_table(space: types.SearchSpace, name: str) -> Any:
+  from nasflat_jax import data
+
+  with _main.naming('table'):
+    table = data.load(name) if name else data.load_latency(space.spec.name)
+    if table.space != space.spec.name:
+      raise ValueError(f'{name} is of {table.space}, not of {space.spec.name}')
+  return table
+
+
+def _choose_proxy(
+    space: types.SearchSpace,
+    proxy: str,
+    table_name: str,
+    measured: reports.MeasurementFile,
+) -> tuple[_Proxy, dict[str, Any]]:
+  """Resolves the flag `--proxy`; with `auto`, says what it chose among."""
+  import jax
+  import jax.numpy as jnp
+  import numpy as np
+
+  from nasflat_jax import metrics
+  from nasflat_jax import partitions
+  from nasflat_jax import reports
+
+  if proxy.endswith('.csv'):
+    with _main.naming('proxy'):
+      file = reports.read_measurements(proxy, space, min_support=10)
+    return _make_proxy(proxy, space, file.genotype, file.latency_ms), {}
+  table = _load_table(space, table_name)
+  if proxy != 'auto':
+    with _main.naming('proxy'):
+      row = table.row(proxy)
+    return _make_proxy(proxy, space, table.genotype, row), {}
+  devices = [
+      _make_proxy(name, space, table.genotype, table.row(name))
+      for name in table.device_names
+  ]
+  rows = np.stack([
+      device.latency_ms(measured.genotype[measured.is_support])[0]
+      for device in devices
+  ])
+  target = jnp.asarray(
+      measured.latency_ms[measured.is_support], jnp.float32
+  )
+  likeness = np.asarray(
+      jax.vmap(metrics.spearman, (0, None))(
+          jnp.asarray(rows, jnp.float32), target
+      )
+  )
+  chosen = partitions.choose_proxy(
+      partitions.correlation_matrix(table.values), likeness
+  )
+  order = np.argsort(-np.nan_to_num(likeness, nan=-1.0), kind='stable')
+  return devices[chosen], {
+      'auto_candidates': {
+          devices[i].name: float(likeness[i]) for i in order[:5]
+      }
+  }
+
+
+def _read_objective(
+    space: types.SearchSpace, objective: str, candidates: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """`[N, G]` candidates and `[N]` what is to be large."""
+  import numpy as np
+
+  from nasflat_jax import reports
+
+  if objective not in _SIZES:
+    if not objective.endswith('.csv'):
+      raise ValueError(
+          f'--objective: unknown {objective!r}; choose from '
+          f'{", ".join(_SIZES)}, or give a .csv file'
+      )
+    if candidates:
+      raise ValueError(
+          '--candidates: those of the file of --objective are searched'
+      )
+    with _main.naming('objective'):
+      return reports.read_values(objective, space, 'accuracy')
+  genotype = _adaptation.choose_candidates(space, candidates, seed)
+  return genotype, np.asarray(getattr(space.costs(genotype), objective))
+
+
+def _rows_in(genotype: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+  """`[M]` rows of `genotype` that are `wanted`; -1 for one that is not."""
+  import numpy as np
+
+  known = {tuple(row): i for i, row in enumerate(genotype.tolist())}
+  return np.array([known.get(tuple(row), -1) for row in wanted.tolist()], int)
+
+
+def search_and_report(
+    *,
+    space: types.SearchSpace,
+    out: pathlib.Path,
+    measurements: str,
+    proxy: str,
+    table: str,
+    objective: str,
+    candidates: str,
+    verified: str,
+    adapt: str,
+    threshold: float,
+    confidence: float,
+    num_support: int,
+    num_finalists: int,
+    seed: int,
+    plot: bool,
+    started: float,
+) -> None:
+  """Reads, decides, searches, verifies and writes. The flags' values are given.
+
+  Nothing is written unless everything was found.
+  """
+  import jax
+  import numpy as np
+
+  from nasflat_jax import reports
+  from nasflat_jax import search
+  from nasflat_jax import transfer
+
+  if adapt not in _ADAPTERS:
+    raise ValueError(
+        f'--adapt: unknown {adapt!r}; choose from {", ".join(_ADAPTERS)}'
+    )
+  if verified and not measurements:
+    raise ValueError('--verified: has no use without --measurements')
+  _adaptation.check_out(out)
+  genotype, wanted = _read_objective(space, objective, candidates, seed)
+  useful = np.asarray(space.is_valid(genotype))
+  draw_key, key = jax.random.split(jax.random.key(seed))
+  order = np.asarray(jax.random.permutation(draw_key, np.flatnonzero(useful)))
+  if not measurements:
+    if len(order) < num_support:
+      raise ValueError(
+          f'--num_support: {num_support} of {len(order)} candidates'
+      )
+    chosen = order[:num_support]
+    out.mkdir(parents=True, exist_ok=True)
+    reports.write_architectures(
+        out / 'measure_next.csv', space, genotype[chosen],
+        {'why': ['sample'] * num_support},
+    )
+    print(
+        f'Measure the {num_support} networks of {out / "measure_next.csv"} and '
+        'give the file with a column latency_ms to --measurements.'
+    )
+    return
+  seconds: dict[str, float] = {}
+  with _main.naming('measurements'):
+    measured = reports.read_measurements(
+        measurements, space, min_support=transfer.LEAST_PAIRS
+    )
+  finals = None
+  if verified:
+    with _main.naming('verified'):
+      finals = reports.read_measurements(verified, space, min_support=1)
+  support = measured.genotype[measured.is_support]
+  support_ms = measured.latency_ms[measured.is_support]
+  with _main.stage('Preparing the proxy', seconds, 'proxy'):
+    device, extra = _choose_proxy(space, proxy, table, measured)
+    proxy_ms, _ = device.latency_ms(genotype)
+    support_proxy_ms, num_on_proxy = device.latency_ms(support)
+    factory = getattr(search, f'{adapt}_adapter')
+    adapter = factory(space, device.genotype, device.measured_ms)
+  with _main.stage(
+      f'Searching {len(genotype)} networks', seconds, 'search'
+  ):
+    proposal = search.propose_by_proxy(
+        key, genotype, wanted, proxy_ms, support, support_ms, support_proxy_ms,
+        adapt=adapter, where=useful, threshold=threshold,
+        confidence=confidence, num_finalists=num_finalists,
+    )
+  decision, finalists = proposal.decision, proposal.finalists
+  front = None
+  if finals is not None:
+    front = _front(genotype, wanted, measured, finals)
+  known = [support, *([finals.genotype] if finals is not None else [])]
+  seen = set(_rows_in(genotype, np.concatenate(known)).tolist())
+  sample = [i for i in order if i not in seen][: decision.num_more]
+  todo = [i for i in finalists if i not in seen]
+  _write(
+      out, space, genotype, wanted, proposal,
+      sample=sample, todo=todo, front=front, objective=objective,
+      proxy=device.name, support_proxy_ms=support_proxy_ms,
+      support_ms=support_ms, plot=plot,
+      summary={
+          'space': space.spec.name,
+          'proxy': device.name,
+          **extra,
+          'action': decision.action,
+          'measure_more': decision.num_more,
+          'searched_by': 'proxy' if decision.uses_proxy else adapt,
+          'proxy_monotonicity': decision.proxy._asdict(),
+          'adapted_monotonicity': decision.adapted._asdict(),
+          'threshold': threshold,
+          'confidence': confidence,
+          'num_support': len(support),
+          'num_support_measured_on_proxy': num_on_proxy,
+          'num_proxy_measurements': len(device.genotype),
+          'num_candidates': len(genotype),
+          'objective': objective,
+          'seed': seed,
+          'seconds': round(time.monotonic() - started, 3),
+          'stage_seconds': seconds,
+          'versions': _adaptation.versions(),
+      },
+  )
+
+
+def _front(
+    genotype: np.ndarray,
+    wanted: np.ndarray,
+    measured: reports.MeasurementFile,
+    finals: reports.MeasurementFile,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Rows of the candidates measured and not dominated, and their latencies."""
+  import numpy as np
+
+  from nasflat_jax import search
+
+  rows = _rows_in(genotype, finals.genotype)
+  if (rows < 0).any():
+    line = finals.lines[int(np.argmin(rows))][0]
+    raise ValueError(
+        f'--verified: the architecture of line {line} is no candidate'
+    )
+  latency_ms = dict(
+      zip(_rows_in(genotype, measured.genotype), measured.latency_ms)
+  ) | dict(zip(rows, finals.latency_ms))
+  latency_ms.pop(-1, None)  # measured, and no candidate
+  rows = np.array(list(latency_ms), int)
+  values = np.array(list(latency_ms.values()))
+  kept = search.verified_front(wanted[rows], values)
+  return rows[kept], values[kept]
+
+
+def _write(
+    out: pathlib.Path,
+    space: types.SearchSpace,
+    genotype: np.ndarray,
+    wanted: np.ndarray,
+    proposal: search.ProxyProposal,
+    *,
+    sample: list[int],
+    todo: list[int],
+    front: tuple[np.ndarray, np.ndarray] | None,
+    objective: str,
+    proxy: str,
+    support_proxy_ms: np.ndarray,
+    support_ms: np.ndarray,
+    plot: bool,
+    summary: dict[str, Any],
+) -> None:
+  """Writes the folder, the summary last, and prints what to do."""
+  from nasflat_jax import reports
+
+  out.mkdir(parents=True, exist_ok=True)
+  for name in ('summary.json', 'front.csv', 'proxy.png'):
+    (out / name).unlink(missing_ok=True)
+  rows = [*sample, *todo]
+  reports.write_architectures(
+      out / 'measure_next.csv', space, genotype[rows],
+      {
+          'why': ['sample'] * len(sample) + ['finalist'] * len(todo),
+          'predicted_ms': proposal.latency_ms[rows].tolist(),
+          'objective': wanted[rows].tolist(),
+      },
+  )
+  if front is not None:
+    reports.write_architectures(
+        out / 'front.csv', space, genotype[front[0]],
+        {
+            'latency_ms': front[1].tolist(),
+            'predicted_ms': proposal.latency_ms[front[0]].tolist(),
+            'objective': wanted[front[0]].tolist(),
+        },
+    )
+  decision = proposal.decision
+  drawn = plot and reports.plot_proxy(
+      out / 'proxy.png', support_proxy_ms, support_ms, proposal.latency_ms,
+      wanted, proposal.finalists, proxy=proxy, objective_name=objective,
+      title=f'Spearman {decision.proxy.estimate:.2f}, '
+      f'{decision.proxy.lower:.2f} to {decision.proxy.upper:.2f}',
+      verified_ms=front and front[1],
+      verified_objective=front and wanted[front[0]],
+  )
+  reports.write_summary(out / 'summary.json', {
+      **summary,
+      'num_finalists': len(proposal.finalists),
+      'num_finalists_to_measure': len(todo),
+      'front': front and space.to_string(genotype[front[0]]),
+  })
+  confidence = summary['confidence']
+  for label, one in (
+      (f'proxy {proxy}', decision.proxy), ('adapted', decision.adapted)
+  ):
+    print(
+        f'Monotonicity, {label}: {one.estimate:.3f}, {confidence:.0%} interval '
+        f'{one.lower:.3f} to {one.upper:.3f}'
+    )
+  print({
+      'reuse': 'Reuse the proxy: it orders networks as the target does.',
+      'adapt': 'Adapt the proxy: what was adapted orders networks well enough.',
+      'measure': f'Measure {decision.num_more} more: neither is certain to '
+      f'reach {summary["threshold"]:g}. The finalists are the best so far.',
+  }[decision.action])
+  if front is not None:
+    print(f'{len(front[0])} measured networks are not dominated: front.csv')
+  if plot and not drawn:
+    print('No picture: matplotlib is not installed (the extra "plot" has it).')
+  print(f'Written to {out} after {summary["seconds"]:.0f} s.')

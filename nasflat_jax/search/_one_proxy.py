@@ -1,0 +1,343 @@
+"""One proxy device: search on it, adapt it, or say what else to measure.
+
+The workflow of Lu et al., "One Proxy Device Is Enough for Hardware-Aware Neural
+Architecture Search", SIGMETRICS 2022, https://arxiv.org/abs/2111.01203: a few
+measurements of the target tell how alike it orders architectures to a proxy
+device. If enough, the proxy's optimal architectures are the target's. If not,
+the proxy's model is adapted. Those found are measured on the target at last and
+the dominated dropped. The paper decides by the estimated correlation; here by
+the lower end of its confidence interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nasflat_jax import transfer
+from nasflat_jax.search import _adapters
+from nasflat_jax.search import _pareto
+
+# Enough monotonicity, by the paper.
+THRESHOLD = 0.9
+_FOLDS = 10
+# Fewer are not worth another visit to the device.
+_LEAST_MORE = 5
+_PADDING = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class ProxyDecision:
+  """What to do with a proxy.
+
+  Attributes:
+    action: `reuse` the proxy's latencies, `adapt` them, or `measure` more.
+    proxy: monotonicity of proxy and target.
+    adapted: monotonicity of the adapted predictor and the target.
+    uses_proxy: whether to search by the proxy (or else by the adapted
+      predictor); with `measure`, the better of two that are not good enough.
+    num_more: architectures to measure before deciding again; 0 unless the
+      action is `measure`.
+  """
+
+  action: str
+  proxy: transfer.Monotonicity
+  adapted: transfer.Monotonicity
+  uses_proxy: bool
+  num_more: int
+
+
+class ProxyProposal(NamedTuple):
+  """What a search with a proxy finds before its finalists are measured.
+
+  Attributes:
+    decision: see `ProxyDecision`.
+    latency_ms: `[N]` predicted on the target, milliseconds.
+    finalists: `[F]` rows of the candidates, by rising predicted latency.
+  """
+
+  decision: ProxyDecision
+  latency_ms: np.ndarray  # [N]
+  finalists: np.ndarray  # [F]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneProxyResult:
+  """What the workflow found.
+
+  Attributes:
+    decisions: one for each round of measuring.
+    measured: `[M]` rows of the candidates that were measured, the finalists
+      last.
+    measured_ms: `[M]` their latencies on the target, milliseconds.
+    latency_ms: `[N]` predicted latencies of all candidates.
+    finalists: `[F]` rows of the candidates that the search found.
+    front: `[P]` rows of the candidates: measured, and not dominated by another
+      that was, by rising latency.
+  """
+
+  decisions: tuple[ProxyDecision, ...]
+  measured: np.ndarray  # [M]
+  measured_ms: np.ndarray  # [M]
+  latency_ms: np.ndarray  # [N]
+  finalists: np.ndarray  # [F]
+  front: np.ndarray  # [P]
+
+
+def _plain(one: transfer.Monotonicity) -> transfer.Monotonicity:
+  """The same with floats in place of arrays."""
+  return transfer.Monotonicity(
+      float(one.estimate), float(one.lower), float(one.upper)
+  )
+
+
+def decide(
+    proxy: transfer.Monotonicity,
+    adapted: transfer.Monotonicity,
+    num_measured: int,
+    *,
+    threshold: float = THRESHOLD,
+    confidence: float = 0.9,
+) -> ProxyDecision:
+  """Decides whether to reuse a proxy, to adapt it, or to measure more.
+
+  Args:
+    proxy: monotonicity of proxy and target.
+    adapted: monotonicity of the adapted predictor's out-of-fold predictions and
+      the target.
+    num_measured: architectures measured on the target, k.
+    threshold: correlation that is enough.
+    confidence: of the intervals.
+
+  Returns:
+    `reuse` where the lower end of the proxy's interval reaches the threshold,
+    else `adapt` where the adapted predictor's does, else `measure`: as many
+    more as would settle it if the better estimate above the threshold stayed,
+    and at most as many again, since adapting improves with every measurement.
+
+  Raises:
+    ValueError: the threshold is not between 0 and 1.
+  """
+  if not 0.0 < threshold < 1.0:
+    raise ValueError(f'threshold must be between 0 and 1, got {threshold}')
+  proxy, adapted = _plain(proxy), _plain(adapted)
+  if proxy.lower >= threshold:
+    return ProxyDecision('reuse', proxy, adapted, True, 0)
+  if adapted.lower >= threshold:
+    return ProxyDecision('adapt', proxy, adapted, False, 0)
+  most = max(num_measured, 1)
+  needed = [
+      transfer.pairs_needed(one.estimate, threshold, confidence=confidence)
+      for one in (proxy, adapted)
+      if one.estimate > threshold
+  ]
+  more = min((n - num_measured for n in needed if n), default=most)
+  return ProxyDecision(
+      'measure', proxy, adapted, bool(proxy.lower > adapted.lower),
+      min(max(more, _LEAST_MORE), most),
+  )
+
+
+def _out_of_fold(
+    adapt: _adapters.Adapter,
+    genotype: np.ndarray,  # [k, G]
+    latency_ms: np.ndarray,  # [k]
+) -> np.ndarray:  # [k]
+  """Each measurement predicted from those outside its fold."""
+  size = len(latency_ms)
+  rows = np.arange(size)
+  folds = min(size, _FOLDS)
+  outside = [rows[rows % folds != fold] for fold in range(folds)]
+  # Folds that are one row smaller do without their last one.
+  kept = np.stack([part[: min(map(len, outside))] for part in outside])
+  predicted = adapt(genotype[kept], latency_ms[kept], genotype)
+  return predicted[rows % folds, rows]
+
+
+def _monotonicity(key, scores, latency_ms, confidence):
+  """Of padded rows, so that a few more do not compile anew."""
+  size = len(latency_ms)
+  padding = (0, -size % _PADDING)
+  return transfer.monotonicity(
+      key,
+      jnp.asarray(np.pad(scores, padding), jnp.float32),
+      jnp.asarray(np.pad(latency_ms, padding), jnp.float32),
+      where=jnp.arange(size + padding[1]) < size,
+      confidence=confidence,
+  )
+
+
+def propose_by_proxy(
+    key: chex.PRNGKey,
+    candidates: np.ndarray,  # [N, G]
+    objective: np.ndarray,  # [N]
+    proxy_ms: np.ndarray,  # [N]
+    support: np.ndarray,  # [k, G]
+    support_ms: np.ndarray,  # [k]
+    support_proxy_ms: np.ndarray,  # [k]
+    *,
+    adapt: _adapters.Adapter,
+    where: np.ndarray | None = None,  # [N]
+    threshold: float = THRESHOLD,
+    confidence: float = 0.9,
+    num_finalists: int = 10,
+) -> ProxyProposal:
+  """One round: estimates, decides, and searches all candidates.
+
+  Args:
+    key: typed PRNG key of the bootstrap.
+    candidates: `[N, G]` architectures to search.
+    objective: `[N]` what is to be large, e.g. accuracy.
+    proxy_ms: `[N]` the candidates' latencies on the proxy, milliseconds.
+    support: `[k, G]` measured architectures, a random sample, `k >= 4`.
+    support_ms: `[k]` their latencies on the target, milliseconds, above 0.
+    support_proxy_ms: `[k]` their latencies on the proxy.
+    adapt: adapts the proxy's model, see `bayesian_adapter`.
+    where: `[N]` True for candidates that may be found; None allows all.
+    threshold: correlation that is enough.
+    confidence: of the intervals.
+    num_finalists: the most to propose. A longer front is thinned evenly.
+
+  Returns:
+    The proposal.
+
+  Raises:
+    ValueError: shapes do not fit, there are fewer than four measurements, or no
+      candidate is allowed.
+  """
+  size = len(support_ms)
+  if size < transfer.LEAST_PAIRS:
+    raise ValueError(
+        f'{size} measurements; at least {transfer.LEAST_PAIRS} are needed'
+    )
+  chex.assert_shape([objective, proxy_ms], (len(candidates),))
+  chex.assert_shape(support_proxy_ms, (size,))
+  where = np.ones(len(candidates), bool) if where is None else where
+  where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
+  if not where.any():
+    raise ValueError('no candidate is allowed')
+  left_out = _out_of_fold(adapt, support, support_ms)
+  keys = jax.random.split(key)
+  proxy, adapted = (
+      _monotonicity(k, scores, support_ms, confidence)
+      for k, scores in zip(keys, (support_proxy_ms, left_out))
+  )
+  decision = decide(
+      proxy, adapted, size, threshold=threshold, confidence=confidence
+  )
+  if decision.uses_proxy:
+    latency_ms = _adapters.rescale(support_proxy_ms, support_ms, proxy_ms)
+    order = proxy_ms
+  else:
+    order = latency_ms = adapt(support[None], support_ms[None], candidates)[0]
+  front = _pareto.pareto_front(
+      np.stack([order, -np.asarray(objective, np.float64)], axis=1), where
+  )
+  if len(front) > num_finalists:
+    front = front[
+        np.linspace(0, len(front) - 1, num_finalists).round().astype(int)
+    ]
+  return ProxyProposal(decision, latency_ms, front)
+
+
+def verified_front(
+    objective: np.ndarray,  # [M]
+    measured_ms: np.ndarray,  # [M]
+) -> np.ndarray:  # [P]
+  """Drops the measured architectures that another one dominates.
+
+  Args:
+    objective: `[M]` what is to be large.
+    measured_ms: `[M]` measured latencies.
+
+  Returns:
+    `[P]` rows that are left, by rising latency.
+  """
+  return _pareto.pareto_front(
+      np.stack([measured_ms, -np.asarray(objective, np.float64)], axis=1)
+  )
+
+
+def one_proxy(
+    key: chex.PRNGKey,
+    measure: Callable[[np.ndarray], np.ndarray],
+    candidates: np.ndarray,  # [N, G]
+    objective: np.ndarray,  # [N]
+    proxy_ms: np.ndarray,  # [N]
+    *,
+    adapt: _adapters.Adapter,
+    where: np.ndarray | None = None,  # [N]
+    num_support: int = 10,
+    max_support: int = 80,
+    threshold: float = THRESHOLD,
+    confidence: float = 0.9,
+    num_finalists: int = 10,
+) -> OneProxyResult:
+  """The whole workflow, with a function that measures.
+
+  Args:
+    key: typed PRNG key of what to measure and of the bootstrap.
+    measure: `genotype [n, G] -> [n]` milliseconds on the target, above 0.
+    candidates: `[N, G]` architectures to search.
+    objective: `[N]` what is to be large.
+    proxy_ms: `[N]` latencies on the proxy.
+    adapt: adapts the proxy's model.
+    where: `[N]` True for candidates that may be measured and found.
+    num_support: architectures to measure at first.
+    max_support: the most to measure before the finalists.
+    threshold: correlation that is enough.
+    confidence: of the intervals.
+    num_finalists: the most to measure at last.
+
+  Returns:
+    The result; `decisions[-1].action` is `measure` where `max_support` were not
+    enough, and the finalists are the best that is known.
+
+  Raises:
+    ValueError: as `propose_by_proxy`, or fewer candidates than measurements.
+  """
+  where = np.ones(len(candidates), bool) if where is None else where
+  where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
+  draw_key, key = jax.random.split(key)
+  queue = np.asarray(jax.random.permutation(draw_key, np.flatnonzero(where)))
+  if not transfer.LEAST_PAIRS <= num_support <= min(max_support, len(queue)):
+    raise ValueError(
+        f'num_support must be from {transfer.LEAST_PAIRS} to '
+        f'{min(max_support, len(queue))}, got {num_support}'
+    )
+  decisions: list[ProxyDecision] = []
+  rows, measured_ms = queue[:0], np.zeros(0)
+  more = num_support
+  while True:
+    new = queue[len(rows) : len(rows) + more]
+    rows = np.concatenate([rows, new])
+    new_ms = np.asarray(measure(candidates[new]), np.float64)
+    measured_ms = np.concatenate([measured_ms, new_ms])
+    key, round_key = jax.random.split(key)
+    proposal = propose_by_proxy(
+        round_key, candidates, objective, proxy_ms, candidates[rows],
+        measured_ms, proxy_ms[rows], adapt=adapt, where=where,
+        threshold=threshold, confidence=confidence,
+        num_finalists=num_finalists,
+    )
+    decisions.append(proposal.decision)
+    left = min(max_support, len(queue)) - len(rows)
+    more = min(proposal.decision.num_more, left)
+    if not more:
+      break
+  unseen = np.setdiff1d(proposal.finalists, rows)
+  if unseen.size:
+    rows = np.concatenate([rows, unseen])
+    verified = np.asarray(measure(candidates[unseen]), np.float64)
+    measured_ms = np.concatenate([measured_ms, verified])
+  front = rows[verified_front(objective[rows], measured_ms)]
+  return OneProxyResult(
+      tuple(decisions), rows, measured_ms, proposal.latency_ms,
+      proposal.finalists, front,
+  )
