@@ -70,7 +70,7 @@ class BayesianTailTest(parameterized.TestCase):
       expected = [_cumulative(posterior, row, budget) for row in self.rows]
       np.testing.assert_allclose(got, expected, atol=2e-5)
 
-  @parameterized.parameters(0.05, 0.5, 0.9, 0.95, 0.99)
+  @parameterized.parameters(0.05, 0.5, 0.95)
   def test_quantile_matches_the_root(self, level):
     posterior = _posterior()
     got = predictors.bayesian_quantile(
@@ -97,11 +97,8 @@ class BayesianTailTest(parameterized.TestCase):
     np.testing.assert_allclose(within, 0.8, atol=1e-3)
     # Below the smallest latency that the warp knows there is no jump.
     small = jnp.geomspace(0.05, 1.0, 40)
-    holds = jax.vmap(
-        lambda budget: predictors.probability_within(
-            posterior, features, budget
-        )
-    )(small)
+    probability = jax.jit(predictors.probability_within)
+    holds = jnp.stack([probability(posterior, features, ms) for ms in small])
     self.assertTrue((jnp.diff(holds, axis=0) >= 0.0).all())
     np.testing.assert_array_equal(
         predictors.probability_within(posterior, features, -1.0), 0.0

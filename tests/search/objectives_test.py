@@ -111,7 +111,7 @@ class LatencyTest(parameterized.TestCase):
           rtol=1e-5,
       )
 
-  @parameterized.parameters(0.05, 0.5, 0.95, 0.99)
+  @parameterized.parameters(0.5, 0.95)
   def test_a_quantile_has_its_probability(self, level):
     bound = search.latency_quantile(self.adapted, level=level, device=1)
     bound_ms = bound(self.genotype)
