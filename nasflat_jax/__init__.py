@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     'predictors',
     'reports',
     'samplers',
+    'search',
     'spaces',
     'testing',
     'transfer',

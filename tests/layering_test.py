@@ -25,6 +25,7 @@ _LAYERS = {
     'measure': 5,
     'checkpoints': 5,
     'methods': 6,
+    'search': 6,
     'trials': 7,
     'testing': 7,
     'cli': 8,

@@ -7,6 +7,8 @@ from nasflat_jax.predictors._bayesian import BayesianPrior
 from nasflat_jax.predictors._bayesian import fit_bayesian
 from nasflat_jax.predictors._bayesian import predict_bayesian
 from nasflat_jax.predictors._bayesian import propose
+from nasflat_jax.predictors._bayesian_tail import bayesian_quantile
+from nasflat_jax.predictors._bayesian_tail import probability_within
 from nasflat_jax.predictors._encoding_mlp import encoding_mlp
 from nasflat_jax.predictors._gcn import gcn
 from nasflat_jax.predictors._help import help
@@ -33,6 +35,7 @@ __all__ = [
     'BayesianPrior',
     'LinearModel',
     'MODULATION_SIZE',
+    'bayesian_quantile',
     'copy_device',
     'dense_graph_flow',
     'encoding_mlp',
@@ -54,6 +57,7 @@ __all__ = [
     'param_shapes',
     'predict_bayesian',
     'predict_linear',
+    'probability_within',
     'propose',
     'score',
 ]

@@ -88,7 +88,8 @@ class BayesianPosterior(NamedTuple):
   outlier: jax.Array  # [n]
 
 
-def _with_intercept(features: jax.Array) -> jax.Array:
+def with_intercept(features: jax.Array) -> jax.Array:
+  """`[..., F] -> [..., F + 1]`, a one at the end."""
   ones = jnp.ones((*features.shape[:-1], 1), features.dtype)
   return jnp.concatenate([features, ones], axis=-1)
 
@@ -100,7 +101,16 @@ def _warp(relative: jax.Array, power: jax.Array) -> jax.Array:
   return jnp.where(power > 0.0, jnp.expm1(safe * log) / safe, log)
 
 
-def _log_unwarp(warped: jax.Array, power: jax.Array) -> jax.Array:
+def warp_log(log_relative: jax.Array, power: jax.Array) -> jax.Array:
+  """The inverse of `log_unwarp`: `_warp` of an exponential, extended."""
+  safe = jnp.where(power > 0.0, power, 1.0)
+  smallest = safe * jnp.log(_SMALLEST)
+  inside = jnp.expm1(jnp.maximum(safe * log_relative, smallest))
+  below = jnp.minimum(safe * log_relative - smallest, 0.0) * _SMALLEST**safe
+  return jnp.where(power > 0.0, (inside + below) / safe, log_relative)
+
+
+def log_unwarp(warped: jax.Array, power: jax.Array) -> jax.Array:
   """The logarithm of the inverse of `_warp`, extended below its range."""
   safe = jnp.where(power > 0.0, power, 1.0)
   base = 1.0 + power * warped
@@ -220,7 +230,7 @@ def fit_bayesian(
   if where is None:
     where = jnp.ones(latency_ms.shape, bool)
   chex.assert_equal_shape([latency_ms, where])
-  rows = jnp.where(where[:, None], _with_intercept(features), 0.0)
+  rows = jnp.where(where[:, None], with_intercept(features), 0.0)
   latency_ms = jnp.where(where, jnp.asarray(latency_ms, rows.dtype), 1.0)
   scale_ms = jnp.exp(jnp.mean(jnp.log(latency_ms), where=where))
   relative = jnp.where(where, latency_ms / scale_ms, 1.0)
@@ -305,7 +315,7 @@ def predict_bayesian(
   Returns:
     `Prediction`, every field `[B]`, milliseconds.
   """
-  rows = _with_intercept(features)
+  rows = with_intercept(features)
   quantile = _quantile(posterior.freedom)
 
   def predict_power(mean, covariance, noise, power):
@@ -313,7 +323,7 @@ def predict_bayesian(
     spread = jnp.sum((rows @ covariance) * rows, axis=1)
     spread = jnp.sqrt(jnp.maximum(spread, 0.0) + noise)
     return jnp.stack([
-        _log_unwarp(middle + step * spread, power)
+        log_unwarp(middle + step * spread, power)
         for step in (0.0, -quantile, quantile)
     ])
 
@@ -358,11 +368,11 @@ def propose(
   Returns:
     `[n]` int32 rows of `features`, distinct where that many are allowed.
   """
-  rows = _with_intercept(features)
+  rows = with_intercept(features)
 
   def slope(mean, power):
     # d log(latency) / d warp = (latency / scale)^-power.
-    return jnp.exp(-power * _log_unwarp(rows @ mean, power))
+    return jnp.exp(-power * log_unwarp(rows @ mean, power))
 
   slopes = jax.vmap(slope)(posterior.mean, posterior.power)  # [P, B]
 

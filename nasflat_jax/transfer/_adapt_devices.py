@@ -142,12 +142,18 @@ class Pretrained:
     Returns:
       `[S, N]` scores, one row per device.
     """
+    return _chunks.in_chunks(
+        lambda part: self.traced_scores(part, devices), genotype, chunk_size
+    )
+
+  def traced_scores(
+      self, genotype: jax.Array, devices: Sequence[int] = ()
+  ) -> jax.Array:
+    """As `source_scores`, in one pass: `[B, G] -> [S, B]`, jittable."""
     run = _source_scores(self.predictor, self.decode)
     index = np.asarray(devices or range(self.num_sources), np.int32)
     rows = jnp.asarray(index), jnp.asarray(self.reference[index])
-    return _chunks.in_chunks(
-        lambda part: run(self.params, part, *rows), genotype, chunk_size
-    )
+    return run(self.params, genotype, *rows)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -91,12 +91,15 @@ def network_sources(
     pretrained: the network.
 
   Returns:
-    `[B, G] -> [B, 8]` scores (fewer where there are fewer devices). Host only.
+    `[B, G] -> [B, 8]` scores (fewer where there are fewer devices). Outside
+    `jit` in chunks; inside in one pass of the network.
   """
   sample = spaces.reference_sample(pretrained.space)[:_SOURCE_SAMPLE]
   devices = distinct_sources(pretrained, sample, _NUM_SOURCES)
 
-  def predict(genotype: chex.Array) -> np.ndarray:
+  def predict(genotype: chex.Array) -> chex.Array:
+    if isinstance(genotype, jax.core.Tracer):
+      return pretrained.traced_scores(genotype, devices).T
     return pretrained.source_scores(np.asarray(genotype), devices=devices).T
 
   return predict
