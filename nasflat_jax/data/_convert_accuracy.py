@@ -82,4 +82,6 @@ def metad2a_nasbench201(
         ),
     )
   except (IndexError, ValueError) as error:
-    raise ValueError(f'{file.path}: not a list of candidates: {error}') from error
+    raise ValueError(
+        f'{file.path}: not a list of candidates: {error}'
+    ) from error
