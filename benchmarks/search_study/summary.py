@@ -9,6 +9,7 @@ import pathlib
 from typing import Any
 
 import numpy as np
+
 from search_study import published
 
 Cell = dict[str, Any]
@@ -122,6 +123,10 @@ def against_help(cells: Sequence[Cell]) -> list[dict[str, Any]]:
             ])),
             'kept': float(kept(cell).mean()),
             'regret': float(regret(cell).mean()),
+            # Published accuracies have one digit.
+            'at_least': float((
+                kept(cell) & (accuracies(cell) >= accuracy - 0.05)
+            ).mean()),
         }
       rows.append(row)
   return rows
