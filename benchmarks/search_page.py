@@ -74,8 +74,8 @@ def page(
       ' answered with the best feasible candidate itself.', '',
       *markdown.bars(cells, 'test'), '',
       '## Beside simpler searches', '',
-      'The same measurements, all problems but those of pixel2. "Gap": accuracy'
-      ' points below the best feasible network, in the runs that keep the budget;'
+      'The same measurements, without the problems of pixel2. "Gap": points'
+      ' below the best feasible network, in the runs that keep the budget;'
       ' "kept": their share. *Unverified*: all measurements go to a design, the'
       ' answer is the most accurate network with P(latency <= budget) >= 0.95.'
       ' *FLOPs, calibrated*: a line through n random measurements. *Half'

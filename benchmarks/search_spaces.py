@@ -67,7 +67,7 @@ def device_rows(
       np.stack([table.row(name)[:_NUM_SOURCE] for name in names]),
   ))
   latency_ms = table.row(device)
-  row_of = {g.tobytes(): i for i, g in enumerate(table.genotype)}
+  measure = search.table_device(table.genotype, latency_ms)
   rows = []
   for name in _SCORES[table.space]:
     score = scores(table, name)
@@ -80,8 +80,7 @@ def device_rows(
       found = [
           search.under_budget(
               jax.random.key(seed), candidates,
-              lambda genes: float(latency_ms[row_of[genes.tobytes()]]),
-              budget_ms, num_measurements=_SIZES[-1],
+              measure, budget_ms, num_measurements=_SIZES[-1],
           )
           for seed in seeds
       ]

@@ -26,14 +26,16 @@ def nasgraph_nasbench201(
   `cifar10` is the setting that trains on half of the training images, so its
   test accuracy peaks at 91.52 and not at the 94.37 of training on all.
   """
-  genotype = None
+  found = []
   values = []
   for task in _TASKS:
     file = source.file(f'data/nasbench201_{task}.csv')
     text = _manifest.read(file, mirror).decode('utf-8')
     rows = list(csv.DictReader(io.StringIO(text)))
     try:
-      found = spaces.NASBENCH201.from_string(row['arch str'] for row in rows)
+      genotype = spaces.NASBENCH201.from_string(
+          row['arch str'] for row in rows
+      )
       values.append([
           [float(row[f'{split} accuracy']) for row in rows]
           for split in _SPLITS
@@ -45,15 +47,15 @@ def nasgraph_nasbench201(
       ) from error
     if configs != {_CONFIG}:
       raise ValueError(f'{file.path}: configurations {configs}, not {_CONFIG}')
-    if genotype is not None and not np.array_equal(found, genotype):
+    found.append(genotype)
+    if not np.array_equal(found[0], genotype):
       raise ValueError(f'{file.path} orders its rows unlike the files before')
-    genotype = found
   return AccuracyTable(
       space='nasbench201',
       source=source.name,
       tasks=_TASKS,
       metrics=_SPLITS,
-      genotype=genotype,
+      genotype=found[0],
       values=np.array(values),
   )
 

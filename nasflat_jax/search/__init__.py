@@ -8,6 +8,7 @@ from nasflat_jax.search._candidates import candidates
 from nasflat_jax.search._hypervolume import hypervolume
 from nasflat_jax.search._pareto import non_dominated
 from nasflat_jax.search._pareto import pareto_front
+from nasflat_jax.search._table_device import table_device
 from nasflat_jax.search._under_budget import choose_within
 from nasflat_jax.search._under_budget import under_budget
 from nasflat_jax.search._under_budget import UnderBudget
@@ -20,5 +21,6 @@ __all__ = (
     'hypervolume',
     'non_dominated',
     'pareto_front',
+    'table_device',
     'under_budget',
 )

@@ -15,7 +15,6 @@ is an architecture that was measured within the budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
 import time
 
@@ -28,8 +27,7 @@ from nasflat_jax import predictors
 from nasflat_jax import samplers
 from nasflat_jax import transfer
 from nasflat_jax.search import _candidates
-
-Measure = Callable[[np.ndarray], float]
+from nasflat_jax.search import _table_device
 
 # Chosen on devices that are a target in none of the published tasks, nor in the
 # table of the benchmark.
@@ -77,7 +75,7 @@ class UnderBudget:
 def under_budget(
     key: chex.PRNGKey,
     candidates: _candidates.Candidates,
-    measure: Measure,
+    measure: _table_device.Measure,
     budget_ms: float,
     *,
     num_measurements: int,
@@ -90,7 +88,7 @@ def under_budget(
     key: typed PRNG key: the pool of the design and its ties.
     candidates: from `candidates`, for this or another budget.
     measure: the device: `genotype [G] -> milliseconds`, above 0. It is called
-      once for each row, one after another.
+      once for each row, one after another; see `table_device`.
     budget_ms: milliseconds that the answer must not exceed.
     num_measurements: measurements in all, those of finalists among them.
     num_support: of these, the designed ones that come first.
@@ -201,7 +199,7 @@ class _Run:
   def __init__(
       self,
       candidates: _candidates.Candidates,
-      measure: Measure,
+      measure: _table_device.Measure,
       budget_ms: float,
   ) -> None:
     self.candidates = candidates

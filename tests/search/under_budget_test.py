@@ -175,6 +175,18 @@ class CandidatesTest(parameterized.TestCase):
     self.assertTrue((np.diff(_ACCURACY[ranking]) <= 0).all())
 
 
+class TableDeviceTest(absltest.TestCase):
+
+  def test_refuses_what_it_has_not(self):
+    measure = search.table_device(np.eye(2), [3.0, np.nan])
+    self.assertEqual(measure(np.array([1, 0])), 3.0)
+    for genes in ([0, 1], [1, 1]):
+      with self.assertRaisesRegex(ValueError, 'no measurement of'):
+        measure(np.array(genes))
+    with self.assertRaisesRegex(ValueError, r'latency_ms must be \[N\]'):
+      search.table_device(np.eye(2), np.ones(3))
+
+
 class ChooseWithinTest(absltest.TestCase):
 
   def test_takes_the_best_that_is_likely_enough(self):
