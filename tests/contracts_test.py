@@ -22,6 +22,7 @@ from nasflat_jax import graphs
 from nasflat_jax import methods
 from nasflat_jax import predictors
 from nasflat_jax import samplers
+from nasflat_jax import search
 from nasflat_jax import spaces
 from nasflat_jax import testing
 from nasflat_jax import transfer
@@ -154,6 +155,30 @@ _META_LEARNERS = {
     'meta_sgd': (transfer.maml, 0, {'learned_rates': True}),
     'reptile': (transfer.reptile, 0, {}),
 }
+_FBNET_ROWS = np.random.default_rng(0).integers(9, size=(40, 22))
+# (factory, objectives, keywords); in FBNet, whose moves compile fastest
+_SEARCHES = {
+    'constrained_evolution': (
+        search.constrained_evolution,
+        1,
+        {'num_children': 8, 'violation': lambda genes: genes[:, 1] - 3.0},
+    ),
+    'exhaustive': (
+        search.exhaustive, 2, {'genotype': _FBNET_ROWS, 'num_children': 12}
+    ),
+    'nsga2': (search.nsga2, 2, {'num_children': 6}),
+    'predictor_guided': (
+        search.predictor_guided,
+        1,
+        {'genotype': _FBNET_ROWS, 'schedule': (2, 4, 2)},
+    ),
+    'random': (search.random, 3, {'num_children': 6}),
+    'regularised_evolution': (
+        search.regularised_evolution,
+        1,
+        {'population_size': 8, 'tournament_size': 3, 'num_children': 4},
+    ),
+}
 _DEVICES = 3
 
 
@@ -267,6 +292,16 @@ class ContractTest(parameterized.TestCase):
         name=name,
     )
 
+  @parameterized.parameters(*_SEARCHES)
+  def test_search(self, name):
+    factory, num_objectives, keywords = _SEARCHES[name]
+    testing.check_search(
+        factory(spaces.FBNET, **keywords),
+        spaces.FBNET,
+        num_objectives=num_objectives,
+        name=name,
+    )
+
   @parameterized.parameters(*_METHODS)
   @pytest.mark.slow
   def test_method(self, name):
@@ -321,6 +356,10 @@ class CompletenessTest(absltest.TestCase):
   def test_methods(self):
     factories = {row[0].__name__ for row in _METHODS.values()}
     self.assertEqual(_makers(methods, methods.Method), factories)
+
+  def test_searches(self):
+    factories = {row[0].__name__ for row in _SEARCHES.values()}
+    self.assertEqual(_makers(search, search.SearchAlgorithm), factories)
 
   def test_transfers(self):
     self.assertEqual(
@@ -669,6 +708,47 @@ _BROKEN_METHODS = {
         'a source row beyond the budget',
     ),
 }
+
+
+_RANDOM = search.random(spaces.FBNET, num_children=6)
+_BROKEN_SEARCHES = {
+    'invalid': (
+        {'ask': lambda key, state: (jnp.full((6, 22), 9), state)},
+        'ask gives an invalid genotype',
+    ),
+    'size': (
+        {'ask': lambda key, state: (jnp.zeros((6, 21), jnp.int32), state)},
+        'children must be',
+    ),
+    'state': (
+        {'tell': lambda key, state, genotype, scores: (genotype, None)},
+        'tell changes the structure',
+    ),
+    'count': (
+        {
+            'tell': lambda key, state, genotype, scores: (
+                state,
+                search.SearchInfo(
+                    jnp.zeros((), jnp.int32),
+                    jnp.zeros((), jnp.int32),
+                    jnp.zeros(1),
+                ),
+            )
+        },
+        'info must count',
+    ),
+}
+
+
+class BrokenSearchTest(parameterized.TestCase):
+
+  @parameterized.parameters(*_BROKEN_SEARCHES)
+  def test_fails(self, case):
+    fields, message = _BROKEN_SEARCHES[case]
+    with self.assertRaisesRegex(AssertionError, f'mine: .*{message}'):
+      testing.check_search(
+          _RANDOM._replace(**fields), spaces.FBNET, name='mine'
+      )
 
 
 class BrokenMethodTest(parameterized.TestCase):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 # How much constraints are broken, `[B, G] -> [B]`: 0 or less where they hold.
 Violation = Callable[[jax.Array], jax.Array]
@@ -87,8 +88,8 @@ def no_members(size: int, num_genes: int, num_objectives: int) -> Members:
   """`size` empty rows."""
   return Members(
       genotype=jnp.zeros((size, num_genes), jnp.int32),
-      objectives=jnp.full((size, num_objectives), jnp.inf),
-      violation=jnp.full((size,), jnp.inf),
+      objectives=jnp.full((size, num_objectives), jnp.inf, jnp.float32),
+      violation=jnp.full((size,), jnp.inf, jnp.float32),
   )
 
 
@@ -146,7 +147,15 @@ def order(members: Members) -> jax.Array:
 
 def is_repeat(genotype: jax.Array) -> jax.Array:
   """`[N]` True where an earlier row of `[N, G]` is the same; by sorting."""
-  sorting = jnp.lexsort(tuple(genotype.T))  # stable: earlier rows lead
+  # Two hashes bring equal rows together: sorting by every gene compiles for
+  # seconds. Rows between two equal ones would have to share all 64 bits.
+  factors = np.random.default_rng(0).integers(
+      2**32, size=(2, genotype.shape[1]), dtype=np.uint32
+  ) | np.uint32(1)
+  codes = jnp.asarray(genotype).astype(jnp.uint32)
+  mixed = [codes * factor for factor in factors]
+  keys = [(x ^ (x >> 15)).sum(axis=1, dtype=jnp.uint32) for x in mixed]
+  sorting = jnp.lexsort(keys)  # stable: earlier rows lead
   rows = genotype[sorting]
   same = jnp.zeros(len(rows), bool)
   same = same.at[1:].set((rows[1:] == rows[:-1]).all(axis=1))

@@ -60,10 +60,10 @@ def exhaustive(
   Raises:
     ValueError: the space cannot be enumerated, or there is no member.
   """
-  members = all_members(space) if genotype is None else np.asarray(genotype)
-  if not len(members):
+  rows = all_members(space) if genotype is None else np.asarray(genotype)
+  if not len(rows):
     raise ValueError('there is no architecture to try')
-  members = jnp.asarray(members, jnp.int32)
+  members = jnp.asarray(rows, jnp.int32)
   chex.assert_shape(members, (None, space.spec.num_genes))
 
   def init(key):

@@ -9,6 +9,7 @@ from nasflat_jax.testing._component import check_encoding
 from nasflat_jax.testing._component import check_sampler
 from nasflat_jax.testing._method import check_method
 from nasflat_jax.testing._predictor import check_predictor
+from nasflat_jax.testing._search import check_search
 from nasflat_jax.testing._space import check_space
 from nasflat_jax.testing._transfer import check_transfer
 
@@ -17,6 +18,7 @@ __all__ = (
     'check_method',
     'check_predictor',
     'check_sampler',
+    'check_search',
     'check_space',
     'check_transfer',
 )
