@@ -43,6 +43,7 @@ from nasflat_jax.search._run import SearchResult
 from nasflat_jax.search._surrogate import gaussian_process
 from nasflat_jax.search._table_device import table_device
 from nasflat_jax.search._under_budget import choose_within
+from nasflat_jax.search._under_budget import next_measurement
 from nasflat_jax.search._under_budget import under_budget
 from nasflat_jax.search._under_budget import UnderBudget
 
@@ -69,6 +70,7 @@ __all__ = (
     'latency',
     'latency_quantile',
     'maximised',
+    'next_measurement',
     'non_dominated',
     'nsga2',
     'num_rounds',

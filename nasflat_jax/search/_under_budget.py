@@ -102,14 +102,13 @@ def under_budget(
   Raises:
     ValueError: a number is out of range, or a measurement is not above 0.
   """
-  if not (np.isfinite(budget_ms) and budget_ms > 0.0):
-    raise ValueError(f'budget_ms must be above 0, got {budget_ms}')
+  budget_ms = _checked(budget_ms)
   if num_measurements < 1 or num_support < 1:
     raise ValueError(
         'num_measurements and num_support must be 1 or more, got '
         f'{num_measurements} and {num_support}'
     )
-  run = _Run(candidates, measure, float(budget_ms))
+  run = _Run(candidates, measure, budget_ms)
   total = min(num_measurements, len(candidates.ranking))
   with run.timed('design'):
     first = _design(key, candidates, min(num_support, total))
@@ -122,6 +121,51 @@ def under_budget(
     if row is not None:
       run.take(row)
   return run.finish(certain)
+
+
+def next_measurement(
+    candidates: _candidates.Candidates,
+    rows: chex.Array,
+    measured_ms: chex.Array,
+    budget_ms: float,
+    *,
+    least_probability: float = 0.01,
+) -> int | None:
+  """What `under_budget` would measure next, for devices measured by hand.
+
+  Args:
+    candidates: from `candidates`.
+    rows: `[m]` rows measured so far, at least one.
+    measured_ms: `[m]` their latencies, milliseconds, above 0.
+    budget_ms: milliseconds.
+    least_probability: as for `under_budget`.
+
+  Returns:
+    The row, or None where nothing better is left that may hold the budget.
+
+  Raises:
+    ValueError: there is no measurement, or one is not above 0.
+  """
+  rows, measured_ms = np.asarray(rows), np.asarray(measured_ms)
+  if rows.ndim != 1 or rows.shape != measured_ms.shape or not len(rows):
+    raise ValueError(
+        'rows and measured_ms must be [m] with m of 1 or more, got '
+        f'{rows.shape} and {measured_ms.shape}'
+    )
+  run = _Run(candidates, _not_measured, _checked(budget_ms))
+  for row, latency_ms in zip(rows, measured_ms, strict=True):
+    run.record(int(row), float(latency_ms))
+  return run.next_row(least_probability)
+
+
+def _not_measured(genotype: np.ndarray) -> float:
+  raise ValueError(f'{genotype} is measured by hand')
+
+
+def _checked(budget_ms: float) -> float:
+  if not (np.isfinite(budget_ms) and budget_ms > 0.0):
+    raise ValueError(f'budget_ms must be above 0, got {budget_ms}')
+  return float(budget_ms)
 
 
 def choose_within(
@@ -220,6 +264,10 @@ class _Run:
     """Measures a row."""
     with self.timed('measure'):
       latency_ms = float(self._measure(self.candidates.genotype[row]))
+    self.record(row, latency_ms)
+
+  def record(self, row: int, latency_ms: float) -> None:
+    """Takes in a measurement."""
     if not (np.isfinite(latency_ms) and latency_ms > 0.0):
       raise ValueError(
           f'the measured latency must be above 0, got {latency_ms} for row '

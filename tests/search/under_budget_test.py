@@ -97,6 +97,19 @@ class UnderBudgetTest(parameterized.TestCase):
     np.testing.assert_array_equal(many.rows[:5], few.rows)
     self.assertEqual(few.row, many.answers[len(few.rows) - 1])
 
+  def test_by_hand_it_goes_the_same_way(self):
+    budget_ms = np.percentile(_LATENCY_MS, 30)
+    candidates = search.candidates(_MODEL, _GENOTYPE, _ACCURACY)
+    found = _search(budget_ms, 5)
+    self.assertEqual(found.rows[4], search.next_measurement(
+        candidates, found.rows[:4], found.measured_ms[:4], budget_ms
+    ))
+    self.assertIsNone(search.next_measurement(
+        candidates, [np.argmax(_ACCURACY)], [1.0], 2.0
+    ))
+    with self.assertRaisesRegex(ValueError, 'm of 1 or more'):
+      search.next_measurement(candidates, [], [], budget_ms)
+
   def test_stops_when_nothing_better_can_hold_the_budget(self):
     found = _search(2.0 * _LATENCY_MS.max(), 20)
     self.assertTrue(found.certain)
