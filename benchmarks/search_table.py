@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 import gzip
+import itertools
 import json
 import os
 import pathlib
@@ -69,6 +70,7 @@ def search_all(
     budget_ms: float,
     seeds: range,
     num_support: int,
+    caution: float,
 ) -> list[search.UnderBudget]:
   """Our search for every seed, with 20 measurements."""
   measure = search.table_device(candidates.genotype, latency_ms)
@@ -76,6 +78,7 @@ def search_all(
       search.under_budget(
           jax.random.key(seed), candidates, measure, budget_ms,
           num_measurements=_SIZES[-1], num_support=num_support,
+          caution=caution,
       )
       for seed in seeds
   ]
@@ -142,16 +145,19 @@ def device_cells(
             'best_ms': None if best < 0 else float(latency_ms[best]),
             'best_of_space': float(have['judged'][anywhere]),
         }
-        for num_support in options.num_support:
+        for num_support, caution in itertools.product(
+            options.num_support, options.caution
+        ):
           start = time.perf_counter()
           found = search_all(
-              candidates, latency_ms, budget.ms, seeds, num_support
+              candidates, latency_ms, budget.ms, seeds, num_support, caution
           )
           seconds = (time.perf_counter() - start) / len(found)
           for num in _SIZES:
             pairs = [answers_at(one, num) for one in found]
             yield common | {
-                'method': 'ours', 'num_support': num_support, 'num': num,
+                'method': 'ours', 'num_support': num_support,
+                'caution': caution, 'num': num,
                 'seconds_at_20': seconds,
                 'certain': [
                     one.certain and len(one.rows) <= num for one in found
@@ -233,10 +239,14 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
   )
   parser.add_argument('--devices', default='', help='only these')
   parser.add_argument('--seeds', type=int, default=20)
-  default = search.under_budget.__kwdefaults__['num_support']
+  defaults = search.under_budget.__kwdefaults__
   parser.add_argument(
-      '--num_support', default=[default],
+      '--num_support', default=[defaults['num_support']],
       type=lambda text: [int(part) for part in text.split(',')],
+  )
+  parser.add_argument(
+      '--caution', default=[defaults['caution']],
+      type=lambda text: [float(part) for part in text.split(',')],
   )
   parser.add_argument('--ours_only', action='store_true')
   parser.add_argument('--out', default='search_table.json.gz')

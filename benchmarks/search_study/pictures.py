@@ -80,6 +80,8 @@ def pareto(
             *published.NASFLAT.get(device, ()),
         )
     ]).reshape(-1, 2)])
+    if not len(shown):
+      continue
     span = np.ptp(shown[:, 0]) or 1.0
     low, high = shown[:, 0].min(), shown[:, 0].max()
     axis.set_xlim(low - 0.15 * span, high + 0.15 * span)

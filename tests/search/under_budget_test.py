@@ -163,6 +163,7 @@ class UnderBudgetTest(parameterized.TestCase):
       ({'budget_ms': np.nan}, 'budget_ms must be above 0, got nan'),
       ({'num': 0}, 'must be 1 or more, got 0 and 1'),
       ({'num_support': 0}, 'must be 1 or more, got 10 and 0'),
+      ({'caution': 0.0}, 'caution must be above 0, got 0.0'),
       ({'device': lambda genes: 0.0}, 'must be above 0, got 0.0 for row'),
       ({'device': lambda genes: np.inf}, 'must be above 0, got inf for row'),
   )
