@@ -151,16 +151,26 @@ def nasflat_table(cells: Sequence[summary.Cell]) -> list[str]:
   return lines
 
 
-def device_table(cells: Sequence[summary.Cell]) -> list[str]:
-  """Every Eagle and HW-NAS-Bench device: regret at 10 and 20."""
-  lines = head('device', 'percentile', 'budget, ms', 'best feasible, %', *(
-      f'{name}, n = {num}' for name in ('regret', 'latency / budget')
-      for num in (10, 20)
-  ), 'kept')
+def device_table(
+    cells: Sequence[summary.Cell], explained: dict[tuple[str, float], float]
+) -> list[str]:
+  """Every Eagle and HW-NAS-Bench device.
+
+  Args:
+    cells: of the table.
+    explained: by device and budget, the best accuracy without flukes.
+  """
+  lines = head(
+      'device', 'percentile', 'budget, ms', 'best feasible, %',
+      *(f'regret, n = {num}' for num in _SIZES), 'best without flukes, %',
+      *(f'regret, n = {num}' for num in (10, 20)), 'latency / budget (20)',
+      'kept',
+  )
   part = summary.select(
       cells, group='percentile', candidates='whole', signal='test',
       method='ours',
   )
+  totals: dict[str, list[float]] = {}
   for device in problems.EAGLE + problems.HW_NAS_BENCH:
     for percent in problems.PERCENTILES:
       found = {
@@ -170,17 +180,51 @@ def device_table(cells: Sequence[summary.Cell]) -> list[str]:
       }
       if not found:
         continue
-      held = np.mean([summary.kept(found[n]).mean() for n in _SIZES])
-      lines.append(row(
-          device, percent, f'{found[20]["budget_ms"]:.3g}',
-          f'{found[20]["best"]:.2f}',
-          *(f'{summary.regret(found[n]).mean():.2f}' for n in (10, 20)),
+      best = explained[device, found[20]['budget_ms']]
+      values = [
+          *(summary.regret(found[n]).mean() for n in _SIZES),
           *(
-              f'{np.mean(found[n]["latency_ms"]) / found[n]["budget_ms"]:.3f}'
+              summary.explained_regret(found[n], best).mean()
               for n in (10, 20)
           ),
-          f'{100 * held:.0f} %',
+      ]
+      for key, value in enumerate(values):
+        totals.setdefault(str(key), []).append(float(value))
+      held = np.mean([summary.kept(found[n]).mean() for n in _SIZES])
+      ratio = [
+          ms / found[20]['budget_ms'] for ms in found[20]['latency_ms']
+          if ms is not None
+      ]
+      lines.append(row(
+          device, percent, f'{found[20]["budget_ms"]:.3g}',
+          f'{found[20]["best"]:.2f}', *(f'{v:.2f}' for v in values[:3]),
+          f'{best:.2f}', *(f'{v:.2f}' for v in values[3:]),
+          f'{np.mean(ratio):.3f}', f'{100 * held:.0f} %',
       ))
+  means = [f'{np.mean(v):.3f}' for v in totals.values()]
+  if means:
+    lines.append(row('mean', '', '', '', *means[:3], '', *means[3:], '', ''))
+  return lines
+
+
+def development(cells: Sequence[summary.Cell]) -> list[str]:
+  """Regret on the development devices by choice."""
+  lines = head(
+      'designed measurements', 'caution', *(f'regret, n = {n}' for n in _SIZES),
+      'measurements used (20)',
+  )
+  choices = sorted({(c['num_support'], c['caution']) for c in cells})
+  for num_support, caution in choices:
+    found = [
+        summary.figures(summary.select(
+            cells, num_support=num_support, caution=caution, num=num
+        ))
+        for num in _SIZES
+    ]
+    lines.append(row(
+        num_support, f'{caution:g}', *(f'{one["regret"]:.3f}' for one in found),
+        f'{found[-1]["used"]:.1f}',
+    ))
   return lines
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nasflat_jax import data
 from nasflat_jax import partitions
+from nasflat_jax import predictors
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 from search_study import published
@@ -47,6 +48,7 @@ EAGLE = (
 HW_NAS_BENCH = (
     'edgegpu_latency', 'edgetpu_latency', 'raspi4', 'pixel3', 'eyeriss', 'fpga'
 )
+_FLUKE = 2.0 / 3.0
 SETS = ('help', 'nasflat', 'percentile', 'development')
 
 
@@ -120,3 +122,22 @@ def model(table: data.LatencyTable, target: str) -> transfer.BayesianModel:
   ])
   sources = transfer.fit_sources(SPACE, table.genotype[:NUM_SOURCE], rows)
   return transfer.bayesian_model(SPACE, sources)
+
+
+def fluke(table: data.LatencyTable, device: str) -> np.ndarray:
+  """`[N]` True where a network is far faster than its architecture explains.
+
+  Below two thirds of a regression of the log latency on costs and genotype that
+  is fitted to all rows of the device: tables of some phones have such values,
+  two clock rates it seems, and no search can foresee them.
+  """
+  features = np.asarray(
+      transfer.bayesian_model(SPACE).encode(table.genotype), np.float64
+  )
+  latency_ms = table.row(device)
+  measured = np.isfinite(latency_ms) & (latency_ms > 0.0)
+  model = predictors.fit_ridge(
+      features[measured], np.log(latency_ms[measured])
+  )
+  fitted = np.exp(predictors.predict_linear(model, features))
+  return measured & (latency_ms < _FLUKE * fitted)

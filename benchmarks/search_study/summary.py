@@ -75,6 +75,12 @@ def regret(cell: Cell) -> np.ndarray:
   return cell['best'] - found
 
 
+def explained_regret(cell: Cell, best: float) -> np.ndarray:
+  """Regret against another best network; 0 where a run beats that one."""
+  found = np.where(kept(cell), accuracies(cell), _CHANCE)
+  return np.maximum(best - found, 0.0)
+
+
 def figures(cells: Sequence[Cell]) -> dict[str, float]:
   """Means over cells and seeds; the spread is over seeds of the mean."""
   cells = [cell for cell in cells if cell['best'] is not None]

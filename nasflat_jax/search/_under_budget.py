@@ -8,10 +8,11 @@ https://doi.org/10.1214/lnms/1215456182; Gardner and others, 2014), here
 
     (accuracy - best measured within the budget) * P(latency <= budget)^caution.
 
-With one measurement after another it pays to ask for more certainty than the
-next one alone would: misses teach little that hits do not. Accuracy is known, so that the posterior of the latency is all that is
-uncertain: measurements go where the decision is, as in HiFi-LLP, and the answer
-is an architecture that was measured within the budget.
+With caution above 1 a surer gain goes first and leaves the larger one for a
+later measurement, when more is known. Accuracy is known, so that the posterior
+of the latency is all that is uncertain: measurements go where the decision is,
+as in HiFi-LLP, and the answer is an architecture that was measured within the
+budget.
 """
 
 from __future__ import annotations
