@@ -131,7 +131,9 @@ def nasflat_table(cells: Sequence[summary.Cell]) -> list[str]:
     for ms, accuracy in points:
       here = {
           cell['candidates']: cell
-          for cell in summary.select(part, device=device, budget_ms=ms)
+          for cell in summary.select(
+              part, device=device, budget=f'{ms:g} ms'
+          )
       }
       if not here:
         continue

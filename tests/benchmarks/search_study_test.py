@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+import search_page
 from search_study import markdown
 from search_study import problems
 from search_study import published
@@ -148,3 +149,21 @@ def test_one_proxy_counts_what_it_measures():
   )
   assert used == 11  # ten tell that it is monotone, the first finalist holds
   assert row == rivals.oracle(accuracy, 2.0 * latency_ms, 12.5)
+
+
+def test_flukes_are_few_and_not_of_exact_tables(table):
+  assert problems.fluke(table, 'fpga').mean() < 1e-3
+  kryo = problems.fluke(table, 'mobile_cpu_snapdragon_675_kryo_460_int8')
+  assert 0.005 < kryo.mean() < 0.1
+
+
+def test_page_is_made_of_what_there_is():
+  cells = [_cell(num=num) for num in (5, 10, 20)]
+  head = {
+      'command': 'python x', 'date': 'd', 'nasflat_jax': '0',
+      'hardware': {}, 'load_average': [],
+  }
+  text = search_page.page([head], cells, {}, {}, [])
+  assert '| all 15,625 | HELP\'s constraints without pixel2 (1) | 10 |' in text
+  assert '- `python x`' in text
+  assert 'nan' not in text
