@@ -50,7 +50,7 @@ no reference networks, no scaling by a pool.
   for `pixel3`). Nothing of the target is seen but what is measured.
 * Eagle's Core i7 is very likely its GTX 1080 Ti once more and is left out. Of
   HW-NAS-Bench's Edge TPU the 4,699 networks that do not compile are left out,
-  which needs no device.
+  which needs no device, and so are the few hundred that Eagle's tables lack.
 * Budgets: HELP's fifteen; the 30th, 50th and 70th percentile of the latency of
   each Eagle and HW-NAS-Bench device; the latencies of NASFLAT's points.
 * 20 seeds (5 at NASFLAT's points). A seed changes the candidates and ties of
@@ -104,7 +104,8 @@ def page(
       *markdown.help_table(cells, 'metad2a'), '',
       '## NASFLAT\'s points', '',
       'NASFLAT\'s points are read off its figure (20 measurements); the budget'
-      ' here is their latency and half of its last digit, 0.05 ms.', '', *markdown.nasflat_table(cells), '',
+      ' here is their latency and half of its last digit, 0.05 ms.', '',
+      *markdown.nasflat_table(cells), '',
       '## Eagle and HW-NAS-Bench', '',
       'A *fluke* is a network measured at less than two thirds of what a'
       ' regression on costs and genotype, fitted to all rows of the device,'
