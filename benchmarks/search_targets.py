@@ -54,17 +54,17 @@ def _linear(
   return predictors.predict_linear(model, hot)
 
 
-def per_device(rng, table, accuracy, latency_ms, budget_ms):
+def per_device(rng, genotype, accuracy, latency_ms, budget_ms):
   """A model of its own for every device."""
   rows = rng.choice(len(latency_ms), _PER_DEVICE, replace=False)
-  predicted = _linear(table.genotype, latency_ms, rows)
+  predicted = _linear(genotype, latency_ms, rows)
   row = int(np.argmax(np.where(predicted <= budget_ms, accuracy, -np.inf)))
   return row, _PER_DEVICE
 
 
-def one_proxy(rng, table, proxy, accuracy, latency_ms, budget_ms):
+def one_proxy(rng, genotype, proxy, accuracy, latency_ms, budget_ms):
   """Proxy, adapted where it is not monotone; finalists are verified."""
-  hot = predictors.one_hot(table.genotype, 5)
+  hot = predictors.one_hot(genotype, 5)
   order = rng.permutation(len(latency_ms))
   rows = order[:_FIRST]
   scores = predictors.predict_linear(proxy, hot)
@@ -104,7 +104,9 @@ def target_rows(
     table: data.LatencyTable, target: str, accuracy: np.ndarray, seed: int
 ) -> list[dict[str, Any]]:
   """Every method on one target."""
-  latency_ms = table.row(target)
+  measured = np.isfinite(table.row(target))
+  latency_ms, genotype = table.row(target)[measured], table.genotype[measured]
+  accuracy = accuracy[measured]
   budget_ms = float(np.median(latency_ms))
   best = accuracy[rivals.oracle(accuracy, latency_ms, budget_ms)]
   rows = []
@@ -123,18 +125,18 @@ def target_rows(
 
   rng = np.random.default_rng(seed)
   add('per device', lambda: per_device(
-      rng, table, accuracy, latency_ms, budget_ms
+      rng, genotype, accuracy, latency_ms, budget_ms
   ), 0, 0.0)
 
   known = partitions.get('ND').source
   names = _others(table, target, known)
   start = time.perf_counter()
   proxy_row = table.row(_others(table, target, ('pixel3', 'silver_4114'))[0])
-  sample = rng.choice(len(latency_ms), _PROXY, replace=False)
+  sample = rng.choice(len(proxy_row), _PROXY, replace=False)
   proxy = predictors.fit_proxy(table.genotype[sample], proxy_row[sample], 5)
   seconds = time.perf_counter() - start
   add('OneProxy', lambda: one_proxy(
-      rng, table, proxy, accuracy, latency_ms, budget_ms
+      rng, genotype, proxy, accuracy, latency_ms, budget_ms
   ), _PROXY, seconds)
 
   for method, sources, num in (('ours', names, 10), ('ours, alone', [], 20)):
@@ -144,12 +146,11 @@ def target_rows(
         np.stack([table.row(name)[:_SOURCE] for name in sources]),
     ) if sources else None
     candidates = search.candidates(
-        transfer.bayesian_model(problems.SPACE, encode), table.genotype,
-        accuracy,
+        transfer.bayesian_model(problems.SPACE, encode), genotype, accuracy
     )
     jax.block_until_ready(candidates.features)
     seconds = time.perf_counter() - start
-    ours(candidates, latency_ms, budget_ms, seed + 1, num)  # compiles
+    ours(candidates, latency_ms, budget_ms, seed, num)  # compiles
     add(method, lambda candidates=candidates, num=num: ours(
         candidates, latency_ms, budget_ms, seed, num
     ), _SOURCE * len(known) if sources else 0, seconds)

@@ -1,7 +1,5 @@
 """The rules and the arithmetic of the table of searches under a budget."""
 
-import types
-
 import numpy as np
 import pytest
 import search_page
@@ -141,11 +139,10 @@ def test_one_proxy_counts_what_it_measures():
   genotype[:, 5] = number // 25
   latency_ms = 1.0 + genotype @ np.array([1.0, 2.0, 0, 0, 0, 3.0])
 
-  toy = types.SimpleNamespace(genotype=genotype)
   proxy = predictors.fit_proxy(genotype, latency_ms, 5)
   accuracy = np.arange(99.0)
   row, used = search_targets.one_proxy(
-      rng, toy, proxy, accuracy, 2.0 * latency_ms, 12.5
+      rng, genotype, proxy, accuracy, 2.0 * latency_ms, 12.5
   )
   assert used == 11  # ten tell that it is monotone, the first finalist holds
   assert row == rivals.oracle(accuracy, 2.0 * latency_ms, 12.5)
