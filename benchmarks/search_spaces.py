@@ -52,7 +52,10 @@ def scores(table: data.LatencyTable, name: str) -> np.ndarray:
 
 
 def device_rows(
-    table: data.LatencyTable, device: str, seeds: range
+    table: data.LatencyTable,
+    device: str,
+    seeds: range,
+    percentiles: tuple[int, ...] = _PERCENTILES,
 ) -> list[dict[str, Any]]:
   """All budgets and scores on one device."""
   space = spaces.get(table.space)
@@ -71,7 +74,7 @@ def device_rows(
   for name in _SCORES[table.space]:
     score = scores(table, name)
     candidates = search.candidates(model, table.genotype, score)
-    for percent in _PERCENTILES:
+    for percent in percentiles:
       budget_ms = float(np.percentile(latency_ms, percent))
       best = rivals.oracle(score, latency_ms, budget_ms)
       feasible = latency_ms <= budget_ms
@@ -127,13 +130,19 @@ def main() -> None:
   """Computes, prints and writes."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--seeds', type=int, default=3)
+  parser.add_argument(
+      '--percentiles', default=_PERCENTILES,
+      type=lambda text: tuple(int(part) for part in text.split(',')),
+  )
   parser.add_argument('--out', default='search_spaces.json')
   options = parser.parse_args()
   rows = []
   for space, devices in _TARGETS.items():
     table = functools.cache(data.load_latency)(space)
     for device in devices:
-      rows += device_rows(table, device, range(options.seeds))
+      rows += device_rows(
+          table, device, range(options.seeds), options.percentiles
+      )
       print(f'{space} {device}', file=sys.stderr, flush=True)
   records.write(records.RESULTS / options.out, records.header(
       'search_spaces', options
