@@ -53,10 +53,10 @@ no reference networks, no scaling by a pool.
   which needs no device, and so are the few hundred that Eagle's tables lack.
 * Budgets: HELP's fifteen; the 30th, 50th and 70th percentile of the latency of
   each Eagle and HW-NAS-Bench device; the latencies of NASFLAT's points.
-* 20 seeds (2 at NASFLAT's points, 5 by validation accuracy). A seed changes the candidates and ties of
-  the first measurement; with MetaD2A's 500 all seeds go the same way. A run of
-  5 or 10 measurements is the beginning of the one of 20 (a test checks it). The
-  spread is that of the mean over the seeds.
+* 20 seeds (2 at NASFLAT's points, 5 by validation accuracy). A seed changes the
+  candidates and ties of the first measurement; with MetaD2A's 500 all seeds go
+  the same way. A run of 5 or 10 measurements is the beginning of the one of 20
+  (a test checks it). The spread is that of the mean over the seeds.
 * The search sees the test accuracy, as HELP and NASFLAT choose by it; what
   changes when it sees the validation accuracy has a section of its own.
 * An answer that was not measured, or that breaks the budget, counts as chance
