@@ -21,6 +21,7 @@ _CLI = (
     'partition',
     'pretrain',
     'quickstart',
+    'search',
     'zerocost',
 )
 

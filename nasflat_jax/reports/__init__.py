@@ -1,5 +1,8 @@
 """Files a person reads and writes: measurements, predictions, summaries."""
 
+from nasflat_jax.reports._finalists import DeviceReport
+from nasflat_jax.reports._finalists import plot_front
+from nasflat_jax.reports._finalists import write_finalists
 from nasflat_jax.reports._folder import Evaluation
 from nasflat_jax.reports._folder import write_folder
 from nasflat_jax.reports._frontier import fastest_per_flops
@@ -8,6 +11,7 @@ from nasflat_jax.reports._frontier import FrontierRow
 from nasflat_jax.reports._measurements import MeasurementFile
 from nasflat_jax.reports._measurements import read_architectures
 from nasflat_jax.reports._measurements import read_measurements
+from nasflat_jax.reports._measurements import read_values
 from nasflat_jax.reports._plot import plot_latency
 from nasflat_jax.reports._results import atomic_path
 from nasflat_jax.reports._results import write_measurements
@@ -15,15 +19,19 @@ from nasflat_jax.reports._results import write_predictions
 from nasflat_jax.reports._results import write_summary
 
 __all__ = (
+    'DeviceReport',
     'Evaluation',
     'FrontierRow',
     'MeasurementFile',
     'atomic_path',
     'fastest_per_flops',
     'format_table',
+    'plot_front',
     'plot_latency',
     'read_architectures',
     'read_measurements',
+    'read_values',
+    'write_finalists',
     'write_folder',
     'write_measurements',
     'write_predictions',

@@ -146,6 +146,38 @@ def read_architectures(
   return genotype[np.sort(first)]
 
 
+def read_values(
+    path: str | pathlib.Path, space: types.SearchSpace, column: str
+) -> tuple[np.ndarray, np.ndarray]:
+  """Reads one property of distinct architectures, e.g. their accuracy.
+
+  Args:
+    path: a file with the column `architecture` or `index`, and that of the
+      property; other columns are ignored.
+    space: the search space.
+    column: the property's name.
+
+  Returns:
+    `[N, G]` int32 genotypes and their values `[N]` float64.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: anything in the file is not as described, a value is not finite,
+      or an architecture comes twice.
+  """
+  rows = _rows.read_rows(path, required=(column,), any_of=_IDENTITY)
+  genotype = _rows.read_genotypes(rows, space)
+  values = np.array([_read_number(row, column) for row in rows], np.float64)
+  lines: dict[bytes, int] = {}
+  for row, genes, value in zip(rows, genotype, values):
+    if not math.isfinite(value):
+      raise row.error(f'{column} {row.cells[column]} is not finite')
+    first = lines.setdefault(genes.tobytes(), row.line)
+    if first != row.line:
+      raise row.error(f'the architecture of line {first} again')
+  return genotype, values
+
+
 def _read_latency(row: _rows.Row) -> float:
   """Reads milliseconds within the bounds."""
   value = _read_number(row, 'latency_ms')

@@ -65,8 +65,8 @@ def write_measurements(
     repeats: `[N]` timings behind each latency; None leaves the cells empty.
   """
   num = len(genotype)
-  _write_table(path, {
-      **_identity(space, genotype),
+  write_table(path, {
+      **identity(space, genotype),
       'role': list(role),
       'latency_ms': [repr(float(value)) for value in latency_ms],
       'iqr_ms': [''] * num if iqr_ms is None else [
@@ -93,13 +93,13 @@ def write_predictions(
     genotype: `[N, G]` architectures.
     prediction: `[N]` predicted latencies; a field that is None gets no column.
   """
-  columns = _identity(space, genotype)
+  columns = identity(space, genotype)
   for name in ('latency_ms', 'std_ms', 'lower_ms', 'upper_ms'):
     values = getattr(prediction, name)
     if values is not None:
       # Seven digits are all that float32 holds.
       columns[name] = [f'{value:.7g}' for value in np.asarray(values)]
-  _write_table(path, columns)
+  write_table(path, columns)
 
 
 def write_summary(
@@ -118,7 +118,7 @@ def write_summary(
   _write_text(path, text + '\n')
 
 
-def _identity(
+def identity(
     space: types.SearchSpace, genotype: np.ndarray
 ) -> dict[str, list[str]]:
   """Returns the two columns that name an architecture."""
@@ -129,7 +129,7 @@ def _identity(
   }
 
 
-def _write_table(
+def write_table(
     path: str | pathlib.Path, columns: Mapping[str, Sequence[str]]
 ) -> None:
   """Writes columns of one length as CSV."""

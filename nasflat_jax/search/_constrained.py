@@ -32,7 +32,8 @@ def constrained_evolution(
     They draw for ever; here a child has `num_draws` chances, and of one that
     never holds the constraint the draw that broke it least is evaluated and
     ranked behind all that hold it. A mutation always changes its gene, where
-    theirs may draw the same operation again.
+    theirs may draw the same operation again, and copies of a parent are no
+    parents: with them the quarter would soon be one architecture.
 
   Args:
     space: the search space.
@@ -93,7 +94,9 @@ def constrained_evolution(
     del key
     _algorithm.require_one_objective(scores, 'constrained_evolution')
     children = _algorithm.told(genotype, scores)
-    everyone = _algorithm.together(state, children)
+    everyone = _algorithm.without_repeats(
+        _algorithm.together(state, children)
+    )
     best = _algorithm.order(everyone)[:num_parents]
     return _algorithm.take(everyone, best), _algorithm.inform(children)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import functools
 import os
 import pathlib
+import time
 from typing import Any, NamedTuple
 
 import chex
@@ -130,12 +131,13 @@ def run_on_host(
     archive_size: int = 64,
     path: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    save_seconds: float = 0.0,
     progress: Callable[[int, int], None] = _no_progress,
 ) -> SearchResult:
   """Runs a search whose evaluation cannot be traced, e.g. a measurement.
 
-  As `run`, with the same keys, hence the same result where both can run. After
-  every round the state is written to `path`, from which an interrupted search
+  As `run`, with the same keys, hence the same result where both can run. The
+  state is written to `path` between rounds, from which an interrupted search
   goes on as if nothing had happened.
 
   Args:
@@ -148,6 +150,7 @@ def run_on_host(
     path: npz file of the state; None keeps it in memory only.
     settings: what the search depends on, plain JSON values: a file of another
       search is refused.
+    save_seconds: least time between two writings; 0 writes after every round.
     progress: called with the rounds done and `num_rounds`.
 
   Returns:
@@ -181,6 +184,7 @@ def run_on_host(
     new = _algorithm.told(genotype, scores)
     return _Carry(state, _archive.keep(carry.archive, new)), info
 
+  written = time.monotonic()
   for number in range(int(start), num_rounds):
     ask_key, tell_key = _round_keys(round_key, number)
     genotype, state = ask(ask_key, carry.state)
@@ -191,8 +195,10 @@ def run_on_host(
     history = jax.tree.map(
         lambda rows, value: rows.at[number].set(value), history, info
     )
-    if path is not None:
+    is_due = time.monotonic() - written >= save_seconds
+    if path is not None and (is_due or number + 1 == num_rounds):
       done = jnp.asarray(number + 1, jnp.int32)
       checkpoints.save_state(path, (done, carry, history), header)
+      written = time.monotonic()
     progress(number + 1, num_rounds)
   return SearchResult(carry.archive, history)

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import toy_space
 
 from nasflat_jax import search
@@ -16,15 +17,6 @@ from nasflat_jax import spaces
 
 _SPACE = toy_space.SPACE
 _SEEDS = 12
-
-
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 _SCHEDULE = (2, 2, 2, 2, 4, 4, 4)
@@ -93,6 +85,7 @@ class BeatsRandomTest(parameterized.TestCase):
     self.assertGreaterEqual(hits, lucky + _SEEDS // 4)
     self.assertLess(found.mean(), chance.mean())
 
+  @pytest.mark.slow
   def test_guided_rounds_do_with_a_fifth_of_the_evaluations(self):
     self.assertLess(
         _found('predictor_guided').mean(), _found('random').mean()
@@ -183,6 +176,7 @@ class ConstraintsTest(parameterized.TestCase):
 
 class FrontTest(absltest.TestCase):
 
+  @pytest.mark.slow
   def test_nsga2_covers_more_than_chance_and_keeps_a_front(self):
     cost = toy_space.cost
     evaluate = search.problem(toy_space.loss, cost)
