@@ -105,7 +105,9 @@ def page(
       *markdown.help_table(cells, 'metad2a'), '',
       '## NASFLAT\'s points', '',
       'NASFLAT\'s points are read off its figure (20 measurements); the budget'
-      ' here is their latency and half of its last digit, 0.05 ms.', '',
+      ' here is their latency and half of its last digit, 0.05 ms.'
+      ' They are means over five repeats, so some lie above the front of single'
+      ' networks.', '',
       *markdown.nasflat_table(cells), '',
       '## Eagle and HW-NAS-Bench', '',
       'A *fluke* is a network measured at less than two thirds of what a'
