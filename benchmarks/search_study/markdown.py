@@ -48,6 +48,9 @@ def bars(cells: Sequence[summary.Cell], signal: str) -> list[str]:
       'candidates', 'problems', 'n', 'runs', 'mean regret', 'worst problem',
       'budget kept', 'found the best', 'measurements used',
   )
+  there = {
+      cell['group'] for cell in summary.select(cells, signal=signal)
+  } & {'help', 'percentile'}
   for candidates, title in _TITLES.items():
     for label, group, pixel2 in _GROUPS:
       for num in _SIZES:
@@ -55,7 +58,7 @@ def bars(cells: Sequence[summary.Cell], signal: str) -> list[str]:
             cells, candidates=candidates, signal=signal, method='ours',
             num=num,
         ), group, pixel2))
-        if found:
+        if found and not (len(group) > 1 and len(there) < 2):
           lines.append(row(
               title, f'{label} ({found["problems"]})', num, found['runs'],
               f'{found["regret"]:.3f} ± {found["regret_std"]:.3f}',
