@@ -12,6 +12,8 @@ from search_study import published
 from search_study import summary
 
 _SIZES = (5, 10, 20)
+# Wanted: mean regret, and share of runs that keep the budget.
+_REGRET, _KEPT = {10: 0.6, 20: 0.3}, 0.95
 _TITLES = {'whole': 'all 15,625', 'metad2a': "MetaD2A's 500"}
 # Groups of problems as the bars name them.
 _GROUPS = (
@@ -46,7 +48,7 @@ def bars(cells: Sequence[summary.Cell], signal: str) -> list[str]:
   """Regret and budgets kept of ours, by group and size."""
   lines = head(
       'candidates', 'problems', 'n', 'runs', 'mean regret', 'worst problem',
-      'budget kept', 'found the best', 'measurements used',
+      'budget kept', 'found the best', 'measurements used', 'bar',
   )
   there = {
       cell['group'] for cell in summary.select(cells, signal=signal)
@@ -64,8 +66,16 @@ def bars(cells: Sequence[summary.Cell], signal: str) -> list[str]:
               f'{found["regret"]:.3f} ± {found["regret_std"]:.3f}',
               f'{found["worst_problem"]:.2f}', f'{100 * found["kept"]:.1f} %',
               f'{100 * found["exact"]:.0f} %', f'{found["used"]:.1f}',
+              _verdict(found, num),
           ))
   return lines
+
+
+def _verdict(found: dict[str, float], num: int) -> str:
+  if num not in _REGRET:
+    return ''
+  met = found['regret'] <= _REGRET[num] and found['kept'] >= _KEPT
+  return 'met' if met else 'missed'
 
 
 def methods(cells: Sequence[summary.Cell], candidates: str) -> list[str]:
