@@ -1,4 +1,4 @@
-"""Downloads, verifies and converts the public latency tables.
+"""Downloads, verifies and converts the public tables.
 
 Example: nasflat-data --source=help,eagle
 
@@ -23,7 +23,8 @@ _SOURCE = flags.DEFINE_string(
     'source',
     'all',
     'Comma-separated sources (help, eagle, oneproxy, '
-    'hwnasbench, zccombine, nasflat), tables such as help_fbnet, or all.',
+    'hwnasbench, zccombine, nasflat, nasgraph, metad2a), tables such as '
+    'help_fbnet, or all.',
     flag_values=_FLAGS,
 )
 _MIRROR = flags.DEFINE_string(

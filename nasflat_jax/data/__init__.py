@@ -1,10 +1,12 @@
-"""Latency tables: where they come from and how they are held.
+"""Tables: where they come from and how they are held.
 
 `load_latency(space)` gives the joined table of a study, `load(name)` one
-table, `load_zero_cost(space)` the zero-cost proxies of a space. `prepare`
+table, `load_zero_cost(space)` the zero-cost proxies and `load_accuracy(space)`
+the trained accuracies of a space. `prepare`
 downloads, verifies and converts; `nasflat-data` runs it.
 """
 
+from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._atomic import replacing
 from nasflat_jax.data._devices import NEAR_DUPLICATES
 from nasflat_jax.data._devices import SYNTHETIC
@@ -21,6 +23,7 @@ from nasflat_jax.data._resolve import cache_dir
 from nasflat_jax.data._resolve import data_dir
 from nasflat_jax.data._resolve import join
 from nasflat_jax.data._resolve import load
+from nasflat_jax.data._resolve import load_accuracy
 from nasflat_jax.data._resolve import load_latency
 from nasflat_jax.data._resolve import load_zero_cost
 from nasflat_jax.data._resolve import own_zero_cost
@@ -28,6 +31,7 @@ from nasflat_jax.data._zero_cost import PROXIES
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
 __all__ = [
+    'AccuracyTable',
     'BASE_URL',
     'LatencyTable',
     'NEAR_DUPLICATES',
@@ -42,6 +46,7 @@ __all__ = [
     'fingerprint',
     'join',
     'load',
+    'load_accuracy',
     'load_latency',
     'load_zero_cost',
     'own_zero_cost',

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from nasflat_jax import spaces
+from nasflat_jax.data import _convert_accuracy
 from nasflat_jax.data import _convert_zero_cost
 from nasflat_jax.data import _devices
 from nasflat_jax.data import _manifest
 from nasflat_jax.data import _unpickle
+from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._latency_table import LatencyTable
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
@@ -44,7 +46,7 @@ _CELL = '|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|'
 
 def convert(
     source: _manifest.Source, mirror: pathlib.Path
-) -> LatencyTable | ZeroCostTable:
+) -> LatencyTable | ZeroCostTable | AccuracyTable:
   """The table of one source, from verified files of a mirror.
 
   Args:
@@ -179,7 +181,10 @@ def _hwnasbench_nasbench201(
 
 _CONVERTERS: dict[
     str,
-    Callable[[_manifest.Source, pathlib.Path], LatencyTable | ZeroCostTable],
+    Callable[
+        [_manifest.Source, pathlib.Path],
+        LatencyTable | ZeroCostTable | AccuracyTable,
+    ],
 ] = {
     'help_nasbench201': _help_nasbench201,
     'help_fbnet': _help_fbnet,
@@ -189,6 +194,8 @@ _CONVERTERS: dict[
     'hwnasbench_nasbench201': _hwnasbench_nasbench201,
     'zccombine_nasbench201': _convert_zero_cost.zccombine_nasbench201,
     'nasflat_fbnet': _convert_zero_cost.nasflat_fbnet,
+    'nasgraph_nasbench201': _convert_accuracy.nasgraph_nasbench201,
+    'metad2a_nasbench201': _convert_accuracy.metad2a_nasbench201,
 }
 
 

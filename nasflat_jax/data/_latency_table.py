@@ -13,6 +13,7 @@ import zipfile
 import numpy as np
 
 from nasflat_jax.data import _atomic
+from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._zero_cost import ZeroCostTable
 from nasflat_jax.types import Device
 
@@ -223,7 +224,7 @@ class LatencyTable:
       ) from None
 
 
-def fingerprint(table: LatencyTable | ZeroCostTable) -> str:
+def fingerprint(table: LatencyTable | ZeroCostTable | AccuracyTable) -> str:
   """SHA-256 (hex) of the genotypes and values, for the provenance of results.
 
   Names and metadata do not count; every NaN counts as the same NaN.

@@ -12,6 +12,7 @@ from nasflat_jax.data import _convert
 from nasflat_jax.data import _download
 from nasflat_jax.data import _manifest
 from nasflat_jax.data import _resolve
+from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._latency_table import fingerprint
 from nasflat_jax.data._latency_table import LatencyTable
 from nasflat_jax.data._zero_cost import ZeroCostTable
@@ -94,10 +95,13 @@ def _download_all(
 def _provenance(
     source: _manifest.Source,
     path: pathlib.Path,
-    table: LatencyTable | ZeroCostTable,
+    table: LatencyTable | ZeroCostTable | AccuracyTable,
 ) -> dict[str, object]:
+  rows: dict[str, object]
   if isinstance(table, LatencyTable):
     rows = {'num_devices': len(table.devices), 'devices': table.device_names}
+  elif isinstance(table, AccuracyTable):
+    rows = {'tasks': table.tasks, 'metrics': table.metrics}
   else:
     rows = {'proxies': table.proxies}
   return {

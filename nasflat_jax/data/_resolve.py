@@ -12,10 +12,11 @@ import numpy as np
 from nasflat_jax import spaces
 from nasflat_jax.data import _convert
 from nasflat_jax.data import _manifest
+from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._latency_table import LatencyTable
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
-_Table = TypeVar('_Table', LatencyTable, ZeroCostTable)
+_Table = TypeVar('_Table', LatencyTable, ZeroCostTable, AccuracyTable)
 
 DATA_VARIABLE = 'NASFLAT_DATA'
 MIRROR_VARIABLE = 'NASFLAT_MIRROR'
@@ -31,6 +32,11 @@ _STUDY = {
 _ZERO_COST = {
     'nasbench201': 'zccombine_nasbench201',
     'fbnet': 'nasflat_fbnet',
+}
+# The first of a space is the one that its name stands for.
+_ACCURACY = {
+    'nasgraph_nasbench201': 'nasbench201',
+    'metad2a_nasbench201': 'nasbench201',
 }
 
 
@@ -73,7 +79,8 @@ def load(name_or_path: str | os.PathLike[str]) -> LatencyTable:
   name = os.fspath(name_or_path)
   if name.endswith('.npz'):
     return LatencyTable.load(name)
-  known = [n for n in _manifest.sources() if n not in _ZERO_COST.values()]
+  others = {*_ZERO_COST.values(), *_ACCURACY}
+  known = [n for n in _manifest.sources() if n not in others]
   if name not in known:
     raise ValueError(
         f'unknown table {name!r}; known: {", ".join(known)}, '
@@ -112,6 +119,38 @@ def load_zero_cost(space_or_path: str | os.PathLike[str]) -> ZeroCostTable:
         f'known: {", ".join(_ZERO_COST)}'
     )
   return _find(_ZERO_COST[space], ZeroCostTable)
+
+
+def load_accuracy(name_or_path: str | os.PathLike[str]) -> AccuracyTable:
+  """Accuracies of a space, of one table, or from a file of one's own.
+
+  `nasbench201` or `nasgraph_nasbench201`: all 15,625 cells after 200 epochs on
+  `cifar10`, `cifar100` and `ImageNet16-120`; metrics `train`, `validation` and
+  `test`, percent, mean over the seeds, in official order.
+  `metad2a_nasbench201`: HELP's 500 candidates for `cifar100`, by falling
+  `metad2a_score`, with their `test` accuracy.
+
+  Args:
+    name_or_path: a space, a table, or the path of an `.npz` that
+      `AccuracyTable.save` wrote.
+
+  Raises:
+    ValueError: the name is unknown, or the file is no table of accuracies.
+    FileNotFoundError: there is no data; names the command that gets it.
+  """
+  name = os.fspath(name_or_path)
+  if name.endswith('.npz'):
+    return AccuracyTable.load(name)
+  if name in _ACCURACY:
+    return _find(name, AccuracyTable)
+  for table, space in _ACCURACY.items():
+    if name == space:
+      return _find(table, AccuracyTable)
+  known = [*dict.fromkeys(_ACCURACY.values()), *_ACCURACY]
+  raise ValueError(
+      f'no accuracies of {name!r}; known: {", ".join(known)}, or the path of '
+      'an .npz file'
+  )
 
 
 def own_zero_cost() -> ZeroCostTable | None:
@@ -205,7 +244,9 @@ def join(first: LatencyTable, second: LatencyTable) -> LatencyTable:
 
 
 def _check_genes(
-    table: LatencyTable | ZeroCostTable, path: pathlib.Path, name: str
+    table: LatencyTable | ZeroCostTable | AccuracyTable,
+    path: pathlib.Path,
+    name: str,
 ) -> None:
   """An older converter wrote another genotype; using it would be nonsense."""
   wanted = spaces.get(table.space).spec.num_genes
@@ -218,7 +259,9 @@ def _check_genes(
 
 
 @functools.cache
-def _converted(name: str, mirror: str) -> LatencyTable | ZeroCostTable:
+def _converted(
+    name: str, mirror: str
+) -> LatencyTable | ZeroCostTable | AccuracyTable:
   """Converts in memory, once per process."""
   folder = _manifest.check_mirror(pathlib.Path(mirror).expanduser())
   return _convert.convert(_manifest.sources()[name], folder)

@@ -163,11 +163,16 @@ def _fit(
     noise: jax.Array,  # [H]
     outlier: jax.Array,  # [n]
     warped: jax.Array,  # [n, P]
+    where: jax.Array,  # [n]
 ) -> _Fits:
-  shape = _SHAPE + len(warped) / 2
+  shape = _SHAPE + jnp.sum(where) / 2
+  # A row of padding is one of the identity: its pivot is 1, it moves nothing.
   inverse, log_det = jax.lax.map(
       _inverse_factor,
-      gram + jax.vmap(jnp.diag)(noise[:, None] * outlier),
+      gram
+      + jax.vmap(jnp.diag)(
+          jnp.where(where, noise[:, None] * outlier, 1.0)
+      ),
       batch_size=_BATCH,
   )
   white = inverse @ warped
@@ -195,6 +200,8 @@ def fit_bayesian(
     prior: BayesianPrior,
     features: jax.Array,  # [n, F]
     latency_ms: jax.Array,  # [n]
+    *,
+    where: jax.Array | None = None,  # [n]
 ) -> BayesianPosterior:
   """Updates a prior by the measurements of one device, in closed form.
 
@@ -209,7 +216,10 @@ def fit_bayesian(
   Args:
     prior: the hypotheses.
     features: `[n, F]` of the measured architectures, of order one.
-    latency_ms: `[n]` milliseconds, above 0.
+    latency_ms: `[n]` milliseconds, above 0; ignored in padding.
+    where: `[n]` True for measured rows, at least one; the others are padding,
+      so that one compiled program serves every number of measurements. None
+      takes all rows.
 
   Returns:
     The posterior, averaged over hypotheses within each power.
@@ -217,10 +227,13 @@ def fit_bayesian(
   chex.assert_rank([features, latency_ms], [2, 1])
   chex.assert_equal_shape_prefix([features, latency_ms], 1)
   chex.assert_shape(prior.variance, (None, features.shape[1]))
-  rows = with_intercept(features)
-  latency_ms = jnp.asarray(latency_ms, rows.dtype)
-  scale_ms = jnp.exp(jnp.mean(jnp.log(latency_ms)))
-  relative = latency_ms / scale_ms
+  if where is None:
+    where = jnp.ones(latency_ms.shape, bool)
+  chex.assert_equal_shape([latency_ms, where])
+  rows = jnp.where(where[:, None], with_intercept(features), 0.0)
+  latency_ms = jnp.where(where, jnp.asarray(latency_ms, rows.dtype), 1.0)
+  scale_ms = jnp.exp(jnp.mean(jnp.log(latency_ms), where=where))
+  relative = jnp.where(where, latency_ms / scale_ms, 1.0)
   # The product of the relative latencies is 1, hence so is the Jacobian of
   # every power: their marginal likelihoods compare as they are.
   warped = jax.vmap(_warp, (None, 0), 1)(relative, prior.power)
@@ -233,13 +246,13 @@ def fit_bayesian(
     return jax.nn.softmax(evidence + jnp.log(prior.power_prob))
 
   def reweight(outlier, _):
-    fits = _fit(gram, prior.noise, outlier, warped)
+    fits = _fit(gram, prior.noise, outlier, warped, where)
     # Without its own factor, so that a row judged by itself stays judged.
     squared = fits.surprise @ power_prob(fits) * outlier
     return jnp.maximum((_FREEDOM + squared) / (_FREEDOM + 1.0), 1.0), None
 
   outlier, _ = jax.lax.scan(reweight, jnp.ones_like(relative), length=_ROUNDS)
-  fits = _fit(gram, prior.noise, outlier, warped)
+  fits = _fit(gram, prior.noise, outlier, warped, where)
   root = fits.inverse @ (variance[:, None] * rows)  # [H, n, F + 1]
 
   def average(power):
@@ -269,7 +282,7 @@ def fit_bayesian(
       power=prior.power,
       power_prob=power_prob(fits),
       scale_ms=scale_ms,
-      freedom=jnp.asarray(2 * _SHAPE + len(relative), rows.dtype),
+      freedom=jnp.asarray(2 * _SHAPE + jnp.sum(where), rows.dtype),
       outlier=outlier,
   )
 

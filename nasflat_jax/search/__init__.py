@@ -1,6 +1,7 @@
 """Finding architectures: Pareto fronts, algorithms, objectives.
 
-Everything is minimised; `maximised` turns a property round.
+Everything is minimised; `maximised` turns a property round. The exception is
+`under_budget`, the search with few measurements, which takes accuracies.
 """
 
 from nasflat_jax.search._adapters import adaproxy_adapter
@@ -10,6 +11,8 @@ from nasflat_jax.search._algorithm import Members
 from nasflat_jax.search._algorithm import Scores
 from nasflat_jax.search._algorithm import SearchAlgorithm
 from nasflat_jax.search._algorithm import SearchInfo
+from nasflat_jax.search._candidates import Candidates
+from nasflat_jax.search._candidates import candidates
 from nasflat_jax.search._constrained import constrained_evolution
 from nasflat_jax.search._evolution import regularised_evolution
 from nasflat_jax.search._exhaustive import all_members
@@ -49,9 +52,15 @@ from nasflat_jax.search._run import run
 from nasflat_jax.search._run import run_on_host
 from nasflat_jax.search._run import SearchResult
 from nasflat_jax.search._surrogate import gaussian_process
+from nasflat_jax.search._table_device import table_device
+from nasflat_jax.search._under_budget import choose_within
+from nasflat_jax.search._under_budget import next_measurement
+from nasflat_jax.search._under_budget import under_budget
+from nasflat_jax.search._under_budget import UnderBudget
 
 __all__ = (
     'Adapter',
+    'Candidates',
     'FLAN_SCHEDULE',
     'Members',
     'OneProxyResult',
@@ -62,11 +71,14 @@ __all__ = (
     'SearchInfo',
     'SearchResult',
     'THRESHOLD',
+    'UnderBudget',
     'adaproxy_adapter',
     'all_members',
     'at_least',
     'at_most',
     'bayesian_adapter',
+    'candidates',
+    'choose_within',
     'constrained_evolution',
     'cost',
     'decide',
@@ -77,6 +89,7 @@ __all__ = (
     'latency',
     'latency_quantile',
     'maximised',
+    'next_measurement',
     'non_dominated',
     'nsga2',
     'num_rounds',
@@ -93,8 +106,10 @@ __all__ = (
     'run',
     'run_on_host',
     'table',
+    'table_device',
     'tabulate',
     'total_violation',
+    'under_budget',
     'verified_front',
     'zero_cost_vote',
 )

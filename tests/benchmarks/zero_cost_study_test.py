@@ -10,8 +10,10 @@ from scipy import stats
 import zero_cost_agreement
 import zero_cost_check
 import zero_cost_speed
+from zero_cost_study import contenders
 from zero_cost_study import pictures
 from zero_cost_study import records
+from zero_cost_study import speed_page
 from zero_cost_study import tables
 from zero_cost_study import torch_loop
 
@@ -52,7 +54,7 @@ def test_special_networks_come_first():
 
 @pytest.mark.parametrize('name', ['C16-N5-B64', 'fbnet-B16'])
 def test_multiply_adds_are_the_spaces(name):
-  setting = zero_cost_speed._SETTINGS[name]
+  setting = contenders.SETTINGS[name]
   genotype = setting.genotype(0)
   np.testing.assert_allclose(
       setting.multiply_adds(genotype),
@@ -71,7 +73,7 @@ def test_ratios_are_to_the_faster_way():
       )
       for ms in values
   ]
-  ratios = zero_cost_speed._ratios(rows, ['shared'])
+  ratios = speed_page.ratios(rows, ['shared'])
   assert ratios['shared']['way'] == 'processes'
   assert (ratios['shared']['min'], ratios['shared']['max']) == (3.0, 4.0)
   assert ratios['shared']['of_minima'] == 4.0
@@ -147,7 +149,7 @@ def test_cost_of_a_proxy_alone_and_saved_without_it():
   assert found['all_ms'] == pytest.approx(71.0)
   assert found['alone_ms']['grasp'] == pytest.approx(40.0)
   assert found['saved_without_ms']['epe_nas, jacov'] == pytest.approx(2.0)
-  table = zero_cost_speed._marginal_table(found)
+  table = speed_page._marginal_table(found)
   assert '| epe_nas, jacov | 1.0 | 2.0 |' in table
   assert '| params | 1.0 |  |' in table
 

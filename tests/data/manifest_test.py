@@ -24,6 +24,8 @@ class ManifestTest(parameterized.TestCase):
         'hwnasbench_nasbench201': 1,
         'zccombine_nasbench201': 1,
         'nasflat_fbnet': 1,
+        'nasgraph_nasbench201': 3,
+        'metad2a_nasbench201': 1,
     })
 
   def test_pins_distinct_contents(self):
@@ -54,7 +56,7 @@ class ManifestTest(parameterized.TestCase):
     self.assertLen(set(nano.values()), 2)
 
   @parameterized.parameters(
-      ('help', 3), ('eagle', 1), ('all', 8), ('eagle, help_fbnet', 2),
+      ('help', 3), ('eagle', 1), ('all', 10), ('eagle, help_fbnet', 2),
       ('help,help_ofa', 3),
   )
   def test_selects(self, names, number):

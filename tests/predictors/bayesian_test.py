@@ -256,3 +256,22 @@ class ProposeTest(parameterized.TestCase):
         self._posterior(), where, jnp.asarray(rows), num_proposals=10
     )
     assert sorted(got.tolist()) == list(range(0, 40, 4))
+
+
+def test_padding_changes_nothing():
+  prior = _prior(4)
+  features, latency_ms = _problem()
+  want = predictors.fit_bayesian(
+      prior, jnp.asarray(features), jnp.asarray(latency_ms)
+  )
+  padded = np.concatenate([features, np.full((3, 4), 7.0)])
+  got = predictors.fit_bayesian(
+      prior, jnp.asarray(padded), jnp.r_[latency_ms, np.nan, 0.0, 9.0],
+      where=jnp.arange(12) < 9,
+  )
+  for name, value in want._asdict().items():
+    found = getattr(got, name)
+    if name == 'outlier':
+      np.testing.assert_allclose(found[9:], 1.0)
+      found = found[:9]
+    np.testing.assert_allclose(found, value, rtol=2e-4, atol=1e-5)
