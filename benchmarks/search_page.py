@@ -175,7 +175,9 @@ def page(
         ' 3 seeds: the defaults are one designed measurement and caution 2.'
         ' An earlier version, with caution 1 and a stop at 1 %, was run on the'
         ' table first (regret 0.84 and 0.61 at 10 and 20 on Eagle and'
-        ' HW-NAS-Bench); both were then changed, by these devices.', '',
+        ' HW-NAS-Bench); the caution was then changed by these devices, the'
+        " stop after seeing early stops on the table's own: that choice is not"
+        ' clean.', '',
         *markdown.development(development), '',
     ]
   lines += ['## Commands', '']
