@@ -8,6 +8,7 @@ buffer, as large as the largest needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 import math
 
 import chex
@@ -15,6 +16,7 @@ import jax
 from jax import lax
 import jax.numpy as jnp
 
+from nasflat_jax.zero_cost import _inverted
 from nasflat_jax.zero_cost import _steps
 
 _EXTRAS = {
@@ -64,59 +66,84 @@ def choose(
     `[N, H', W', O]` and what was recorded.
   """
 
-  def branches(run, index, *operands):
-    if len(candidates) == 1:
-      return run(0)(*operands)
-    switches = [run(number) for number in range(len(candidates))]
-    return lax.switch(index, switches, *operands)
+  family = _inverted.family(candidates, x.shape[-1])
+  together = family.places if family else ()
+  # Numbers of the candidates that have a program of their own.
+  alone = [n for n in range(len(candidates)) if n not in together]
+  order = [*alone, *together]
 
-  def run_forward(number):
-    def run(x, epsilon, weights):
-      y, kept, extra = _steps.forward(
-          candidates[number], x, epsilon, weights[number], mode
-      )
-      extra = {**empty_extra(mode, x.shape[0]), **extra}
-      extra.pop('log_scale', None)
-      return y, extra, _pack(candidates[number], kept, sizes)
+  def branches(run_alone, run_family, index, *operands):
+    runs = [functools.partial(run_alone, number) for number in alone]
+    if family is None and len(runs) == 1:
+      return runs[0](*operands)
+    place = index
+    if family is not None:
+      place = jnp.argsort(jnp.array(order))[index]
+      runs.append(functools.partial(run_family, place - len(alone)))
+    return lax.switch(jnp.minimum(place, len(runs) - 1), runs, *operands)
 
-    return run
+  def forward_alone(number, x, epsilon, weights):
+    y, kept, extra = _steps.forward(
+        candidates[number], x, epsilon, weights[number], mode
+    )
+    packed = _pack(candidates[number], kept, sizes)
+    empty = jax.tree.map(lambda x: jnp.zeros(x.shape), family_kept)
+    return y, complete(extra), (packed, empty)
 
-  def run_backward(number):
-    def run(x, y, packed, weights, cotangent):
-      kept = _unpack(candidates[number], x, y, packed)
-      return _steps.backward(
-          candidates[number], x, weights[number], kept, cotangent
-      )
+  def forward_family(member, x, epsilon, weights):
+    own = [weights[number] for number in together]
+    y, kept, extra = _inverted.forward(family, member, x, epsilon, own, mode)
+    return y, complete(extra), (tuple(map(jnp.zeros, sizes)), kept)
 
-    return run
+  def complete(extra):
+    extra = {**empty_extra(mode, x.shape[0]), **extra}
+    extra.pop('log_scale', None)
+    return extra
 
+  def backward_alone(number, x, y, kept, weights, cotangent):
+    return _steps.backward(
+        candidates[number],
+        x,
+        weights[number],
+        _unpack(candidates[number], x, y, kept[0]),
+        cotangent,
+    )
+
+  def backward_family(member, x, y, kept, weights, cotangent):
+    del weights  # the chosen ones were kept
+    return _inverted.backward(family, member, x, y, kept[1], cotangent)
+
+  run_forward = functools.partial(branches, forward_alone, forward_family)
+  run_backward = functools.partial(branches, backward_alone, backward_family)
   weights = tuple(weights)
   index = jnp.zeros((), jnp.int32) if index is None else index
+  sizes, family_kept = (0, 0), None
   if not mode.batch_norm or mode.passes > 1:  # never differentiated backwards
-    sizes = (0, 0)
-    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+    y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
-  sizes = tuple(
-      max(column)
-      for column in zip(*(_sizes(candidate, x) for candidate in candidates))
-  )
+  if alone:
+    sizes = tuple(
+        max(column) for column in zip(*(_sizes(candidates[n], x) for n in alone))
+    )
+  if family is not None:
+    _, _, (_, family_kept) = jax.eval_shape(
+        forward_family, index, x, epsilon, weights
+    )
 
   @jax.custom_vjp
   def run(index, x, epsilon, probe, weights):
     del probe
-    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+    y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
 
   def fwd(index, x, epsilon, probe, weights):
     del probe
-    y, extra, packed = branches(run_forward, index, x, epsilon, weights)
-    return (y, extra), (index, x, y, epsilon, packed, weights)
+    y, extra, kept = run_forward(index, x, epsilon, weights)
+    return (y, extra), (index, x, y, epsilon, kept, weights)
 
   def bwd(residuals, cotangents):
-    index, x, y, epsilon, packed, weights = residuals
-    dx, sums = branches(
-        run_backward, index, x, y, packed, weights, cotangents[0]
-    )
+    index, x, y, epsilon, kept, weights = residuals
+    dx, sums = run_backward(index, x, y, kept, weights, cotangents[0])
     still = jax.tree.map(jnp.zeros_like, (epsilon, weights))
     return None, dx, still[0], sums, still[1]
 
