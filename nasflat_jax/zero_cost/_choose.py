@@ -15,7 +15,9 @@ import chex
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
+from nasflat_jax.zero_cost import _family
 from nasflat_jax.zero_cost import _inverted
 from nasflat_jax.zero_cost import _steps
 
@@ -65,20 +67,17 @@ def choose(
   Returns:
     `[N, H', W', O]` and what was recorded.
   """
-
-  family = _inverted.family(candidates, x.shape[-1])
+  family = _family.family(candidates, x.shape[-1])
   together = family.places if family else ()
   # Numbers of the candidates that have a program of their own.
   alone = [n for n in range(len(candidates)) if n not in together]
-  order = [*alone, *together]
 
   def branches(run_alone, run_family, index, *operands):
     runs = [functools.partial(run_alone, number) for number in alone]
     if family is None and len(runs) == 1:
       return runs[0](*operands)
-    place = index
+    place = jnp.asarray(np.argsort([*alone, *together]))[index]
     if family is not None:
-      place = jnp.argsort(jnp.array(order))[index]
       runs.append(functools.partial(run_family, place - len(alone)))
     return lax.switch(jnp.minimum(place, len(runs) - 1), runs, *operands)
 
@@ -87,7 +86,9 @@ def choose(
         candidates[number], x, epsilon, weights[number], mode
     )
     packed = _pack(candidates[number], kept, sizes)
-    empty = jax.tree.map(lambda x: jnp.zeros(x.shape), family_kept)
+    empty = None
+    if family is not None and mode.backward:
+      empty = _inverted.empty(family, x)
     return y, complete(extra), (packed, empty)
 
   def forward_family(member, x, epsilon, weights):
@@ -117,17 +118,13 @@ def choose(
   run_backward = functools.partial(branches, backward_alone, backward_family)
   weights = tuple(weights)
   index = jnp.zeros((), jnp.int32) if index is None else index
-  sizes, family_kept = (0, 0), None
-  if not mode.batch_norm or mode.passes > 1:  # never differentiated backwards
+  sizes = (0, 0)
+  if not mode.backward:
     y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
   if alone:
     sizes = tuple(
         max(column) for column in zip(*(_sizes(candidates[n], x) for n in alone))
-    )
-  if family is not None:
-    _, _, (_, family_kept) = jax.eval_shape(
-        forward_family, index, x, epsilon, weights
     )
 
   @jax.custom_vjp

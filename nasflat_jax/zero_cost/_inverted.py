@@ -1,107 +1,39 @@
 """Inverted residual blocks that differ in width, kernel or groups, as one.
 
-A choice of FBNet is among eight such blocks: pointwise convolution, depthwise
-convolution, pointwise convolution. Compiled one by one they take minutes. Here
-one body serves all of a choice: it takes the wide map a slice at a time, as
-many channels as the block's input has. All that stands between the pointwise
-convolutions is by channel, so slices meet only in the second one's sum, and a
-wider block is more turns of a loop. Groups are zeros in the pointwise kernels,
-a channel shuffle an order of their columns.
-
-This is an implementation of `_choose`: results are those of `_steps`.
+A choice of FBNet is among eight such blocks, which take minutes to compile one
+by one. Here one body serves them all. It takes the wide map a slice at a time:
+all that stands between the pointwise convolutions is by channel, so slices meet
+only in the sum of the second one, and a wider block is more turns of a loop.
+Results are those of `_steps`, the backward pass is written out as there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-import math
 from typing import NamedTuple
 
 import chex
 import jax
 from jax import lax
 import jax.numpy as jnp
-import numpy as np
 
-from nasflat_jax.zero_cost import _convolution
+from nasflat_jax.zero_cost import _family
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
 
-class Block(NamedTuple):
-  """A candidate that is an inverted residual block.
-
-  Attributes:
-    expand: pointwise convolution to the wide map.
-    depthwise: of the wide map.
-    project: pointwise convolution to the output.
-    groups: of both pointwise convolutions; their channels are shuffled.
-  """
-
-  expand: _steps.Conv
-  depthwise: _steps.Conv
-  project: _steps.Conv
-  groups: int
-
-  @property
-  def steps(self) -> _steps.Candidate:
-    """The candidate."""
-    shuffle = (_steps.Shuffle(self.groups),) if self.groups > 1 else ()
-    return (self.expand, *shuffle, self.depthwise, self.project)
-
-
-class Family(NamedTuple):
-  """Blocks of equal input, stride and output.
-
-  Attributes:
-    places: of the blocks among the candidates.
-    blocks: the blocks.
-    channels: C, channels of the input and of a slice.
-    stride: of the depthwise convolutions.
-    features: O, channels of the output.
-  """
-
-  places: tuple[int, ...]
-  blocks: tuple[Block, ...]
-  channels: int
-  stride: int
-  features: int
-
-  @property
-  def most_slices(self) -> int:
-    """S, slices of the widest block."""
-    return max(b.expand.features for b in self.blocks) // self.channels
-
-  @property
-  def sizes(self) -> tuple[int, ...]:
-    """Different sides of depthwise kernels, ascending."""
-    return tuple(sorted({block.depthwise.size for block in self.blocks}))
-
-
-class Kernels(NamedTuple):
-  """Kernels of one block, zeros up to the size of the greatest.
-
-  Attributes:
-    expand: `[C, S * C]`.
-    depthwise: `[k, k, 1, S * C]`, smaller ones in the middle.
-    project: `[S * C, O]`.
-  """
-
-  expand: jax.Array
-  depthwise: jax.Array
-  project: jax.Array
-
-
 class Slice(NamedTuple):
-  """What the backward pass needs of a slice, `[S, ...]` of all.
+  """What the backward pass needs of a slice.
 
   Attributes:
+    kernels: its kernels.
     wide: `[N, H, W, C]` first convolution, normalised.
     wide_moments: of its normalisation.
     deep: `[N, H', W', C]` second convolution, normalised.
     deep_moments: of its normalisation.
   """
 
+  kernels: _family.Kernels
   wide: jax.Array
   wide_moments: _steps.Moments
   deep: jax.Array
@@ -112,66 +44,42 @@ class Kept(NamedTuple):
   """What the backward pass needs besides input and output.
 
   Attributes:
-    kernels: of the block that ran.
-    slices: of its slices.
+    slices: with a leading axis, as long as the widest block wants.
     moments: of the last normalisation.
   """
 
-  kernels: Kernels
   slices: Slice
   moments: _steps.Moments
 
 
-def family(
-    candidates: Sequence[_steps.Candidate], channels: int
-) -> Family | None:
-  """The candidates that can run as one; None if they are fewer than two."""
-  found = {
-      place: block
-      for place, candidate in enumerate(candidates)
-      if (block := _block(candidate, channels)) is not None
-  }
-  forms = {(b.depthwise.stride, b.project.features) for b in found.values()}
-  if len(found) < 2 or len(forms) > 1:
-    return None
-  ((stride, features),) = forms
-  blocks = tuple(found.values())
-  return Family(tuple(found), blocks, channels, stride, features)
+def _moments(num: int) -> _steps.Moments:
+  return _steps.Moments(jnp.ones(num), jnp.zeros(num))
 
 
-def _block(candidate: _steps.Candidate, channels: int) -> Block | None:
-  convolutions = _steps.convolutions(candidate)
-  if len(convolutions) != 3:
-    return None
-  expand, depthwise, project = convolutions
-  wide, groups = expand.features, expand.groups
-  block = Block(
-      _steps.Conv(expand.name, wide, 1, groups=groups),
-      _steps.Conv(
-          depthwise.name,
-          wide,
-          depthwise.size,
-          depthwise.stride,
-          groups=0,
-          relu=True,
-          relu_flops=depthwise.relu_flops,
+def empty(blocks: _family.Family, x: chex.Array) -> Kept:
+  """What is kept of an input `[N, H, W, C]` before anything ran."""
+  channels, features = blocks.channels, blocks.features
+  num, *sides = x.shape[:3]
+  below = [-(-side // blocks.stride) for side in sides]
+  size = blocks.sizes[-1]
+  own = Slice(
+      _family.Kernels(
+          jnp.zeros((channels, channels)),
+          jnp.zeros((size, size, 1, channels)),
+          jnp.zeros((channels, features)),
       ),
-      _steps.Conv(
-          project.name,
-          project.features,
-          1,
-          groups=groups,
-          relu=True,
-          relu_flops=project.relu_flops,
-      ),
-      groups,
+      jnp.zeros((num, *sides, channels)),
+      _moments(channels),
+      jnp.zeros((num, *below, channels)),
+      _moments(channels),
   )
-  whole = wide % channels == 0 and depthwise.size % 2 == 1 and groups > 0
-  return block if whole and block.steps == candidate else None
+  most = max(blocks.num_slices)
+  slices = jax.tree.map(lambda x: jnp.zeros((most, *x.shape)), own)
+  return Kept(slices, _moments(features))
 
 
 def forward(
-    blocks: Family,
+    blocks: _family.Family,
     member: chex.Array,  # []
     x: chex.Array,  # [N, H, W, C]
     epsilon: chex.Array,  # []
@@ -184,94 +92,80 @@ def forward(
     blocks: the family.
     member: `[]` which of its blocks.
     x: `[N, H, W, C]`.
-    epsilon: see `_steps.standardise`.
+    epsilon: see `_steps.normalise`.
     weights: of each block.
     mode: what to record.
 
   Returns:
-    `[N, H', W', O]`; what `backward` needs, where a backward pass may follow;
-    what was recorded.
+    `[N, H', W', O]`; what `backward` needs, None in a mode that has none; what
+    was recorded.
   """
-  kernels = _kernels(blocks, member, weights)
-  keep = mode.batch_norm and mode.passes == 1
-  num, height, width, _ = x.shape
-  below = [-(-side // blocks.stride) for side in (height, width)]
+  kernels = _family.kernels(blocks, weights)
+  kept = empty(blocks, x)
 
   def norm(z):
+    """Output, moments, mean running variance."""
     if not mode.batch_norm:
-      shape = z.shape[-1:]
-      one = _steps.Moments(jnp.ones(shape), jnp.zeros(shape))
-      return z, one, jnp.zeros(())
+      return z, _moments(z.shape[-1]), jnp.zeros(())
     y, moments, variance = _steps.standardise(z, epsilon, mode.passes)
     if not mode.variance:
       return y, moments, jnp.zeros(())
-    count = z[..., 0].size // mode.passes
-    return y, moments, _steps.running_variance(variance, count).mean()
+    num = z[..., 0].size // mode.passes
+    return y, moments, _steps.running_variance(variance, num).mean()
 
   def turn(place, carry):
-    z, gram, variances, squares, slices = carry
-    own = _slice(blocks, kernels, place)
+    z, found, slices = carry
+    own = _family.one_slice(blocks, kernels, member, place)
     wide, wide_moments, wide_variance = norm(x @ own.expand)
-    deep = _depthwise(blocks, member, jax.nn.relu(wide), own.depthwise)
-    deep, deep_moments, deep_variance = norm(deep)
-    z = z + jax.nn.relu(deep) @ own.project
+    deep, deep_moments, deep_variance = norm(
+        _family.depthwise(blocks, member, jax.nn.relu(wide), own.depthwise)
+    )
+    z += jax.nn.relu(deep) @ own.project
+    found = dict(found)
     if mode.gram:
-      gram = gram + _steps.agreement(wide) + _steps.agreement(deep)
+      found['gram'] += _steps.agreement(wide) + _steps.agreement(deep)
     if mode.variance:
-      variances = variances + jnp.stack([wide_variance, deep_variance])
+      found['variance'] += jnp.stack([wide_variance, deep_variance])
     if mode.norms:
-      squares = squares + jnp.stack([(w * w).sum() for w in own])
-    if keep:
+      found['squares'] += jnp.stack([(w * w).sum() for w in own])
+    if slices is not None:
       slices = jax.tree.map(
-          lambda all, one: lax.dynamic_update_index_in_dim(all, one, place, 0),
+          lambda rows, row: lax.dynamic_update_index_in_dim(rows, row, place, 0),
           slices,
-          Slice(wide, wide_moments, deep, deep_moments),
+          Slice(own, wide, wide_moments, deep, deep_moments),
       )
-    return z, gram, variances, squares, slices
+    return z, found, slices
 
-  def empty(*shape):
-    return jnp.zeros((blocks.most_slices, *shape))
-
-  def moments():
-    return _steps.Moments(empty(blocks.channels), empty(blocks.channels))
-
-  slices = Slice(
-      empty(*x.shape),
-      moments(),
-      empty(num, *below, blocks.channels),
-      moments(),
-  )
-  num_slices = _slices(blocks)[member]
-  z, gram, variances, squares, slices = lax.fori_loop(
+  num_slices = blocks.of(member, blocks.num_slices)
+  num, *below = kept.slices.deep.shape[1:4]
+  shapes = {'gram': (num, num), 'variance': (2,), 'squares': (3,)}
+  wanted = dict(gram=mode.gram, variance=mode.variance, squares=mode.norms)
+  z, found, slices = lax.fori_loop(
       0,
       num_slices,
       turn,
       (
           jnp.zeros((num, *below, blocks.features)),
-          jnp.zeros((num, num)),
-          jnp.zeros(2),
-          jnp.zeros(3),
-          slices if keep else None,
+          {k: jnp.zeros(shapes[k]) for k, want in wanted.items() if want},
+          kept.slices if mode.backward else None,
       ),
   )
-  y, last_moments, last_variance = norm(z)
+  y, moments, last_variance = norm(z)
   extra: _steps.Extra = {}
   if mode.gram:
-    extra['gram'] = gram
+    extra['gram'] = found['gram']
   if mode.variance:
-    running = jnp.append(variances / num_slices, last_variance)
-    extra['log_variance'] = 0.5 * jnp.log(running).sum()
+    variances = jnp.append(found['variance'] / num_slices, last_variance)
+    extra['log_variance'] = 0.5 * jnp.log(variances).sum()
   if mode.norms:
-    extra['norms'] = jnp.sqrt(squares).sum()
+    extra['norms'] = jnp.sqrt(found['squares']).sum()
   if mode.counts:
-    counts = jnp.array([_count(block, x.shape) for block in blocks.blocks])
-    extra['params'], extra['flops'] = counts[member]
-  kept = Kept(kernels, slices, last_moments) if keep else None
-  return y, kept, extra
+    extra['params'], extra['flops'] = _family.count(blocks, member, x.shape)
+  return y, Kept(slices, moments) if mode.backward else None, extra
 
 
 def backward(
-    blocks: Family,
+    blocks: _family.Family,
     member: chex.Array,  # []
     x: chex.Array,  # [N, H, W, C]
     y: chex.Array,  # [N, H', W', O]
@@ -294,57 +188,57 @@ def backward(
   inner = _steps.standardise_transpose(cotangent, y, kept.moments.scale)
 
   def turn(place, carry):
-    dx, sums, squares = carry
-    own = _slice(blocks, kept.kernels, place)
-    wide, wide_moments, deep, deep_moments = jax.tree.map(
-        lambda all: lax.dynamic_index_in_dim(all, place, 0, keepdims=False),
+    dx, sums, squared = carry
+    own = jax.tree.map(
+        lambda rows: lax.dynamic_index_in_dim(rows, place, 0, keepdims=False),
         kept.slices,
     )
-    project = _contract(jax.nn.relu(deep), inner)
+    kernels, wide, wide_moments, deep, deep_moments = own
+    project = _gradient(jax.nn.relu(deep), inner)
     deep_inner = _steps.standardise_transpose(
-        jnp.where(deep > 0, inner @ own.project.T, 0.0),
+        jnp.where(deep > 0, inner @ kernels.project.T, 0.0),
         deep,
         deep_moments.scale,
     )
-    wide_inner, depthwise = _depthwise_transpose(
-        blocks, member, jax.nn.relu(wide), own.depthwise, deep_inner
+    wide_inner, depthwise = _family.depthwise_transpose(
+        blocks, member, jax.nn.relu(wide), kernels.depthwise, deep_inner
     )
     wide_inner = _steps.standardise_transpose(
         jnp.where(wide > 0, wide_inner, 0.0), wide, wide_moments.scale
     )
-    expand = _contract(x, wide_inner)
-    expand_mask, project_mask = _masks(blocks, member, place)
-    gradients = Kernels(expand * expand_mask, depthwise, project * project_mask)
-    responses = [
+    expand = _gradient(x, wide_inner)
+    in_expand, in_project = _family.are_weights(blocks, member, place)
+    gradients = _family.Kernels(
+        jnp.where(in_expand, expand, 0.0),
+        depthwise,
+        jnp.where(in_project, project, 0.0),
+    )
+    responses = (
         _sums.response(_before(wide, wide_moments), wide_inner),
         _sums.response(_before(deep, deep_moments), deep_inner),
-        jnp.zeros(()),  # of all slices together, below
-    ]
+        jnp.zeros(()),  # of the output, which is the sum of all slices
+    )
     sums += jnp.stack([
         jnp.stack([*_sums.saliencies(kernel, gradient), response])
-        for kernel, gradient, response in zip(own, gradients, responses)
+        for kernel, gradient, response in zip(kernels, gradients, responses)
     ])
-    squares += jnp.stack([(g * g).sum() for g in gradients])
-    return dx + wide_inner @ own.expand.T, sums, squares
+    squared += jnp.stack([(g * g).sum() for g in gradients])
+    return dx + wide_inner @ kernels.expand.T, sums, squared
 
-  dx, sums, squares = lax.fori_loop(
+  dx, sums, squared = lax.fori_loop(
       0,
-      _slices(blocks)[member],
+      blocks.of(member, blocks.num_slices),
       turn,
       (jnp.zeros_like(x), jnp.zeros((3, 3)), jnp.zeros(3)),
   )
-  response = _sums.response(_before(y, kept.moments), inner)
   saliency, signed, responses = sums.T
-  total = sum(
-      _sums.assemble(*values, normalised=True)
-      for values in zip(
-          saliency,
-          signed,
-          _fan_in(blocks)[member] * responses.at[2].set(response),
-          squares,
-      )
+  response = _sums.response(_before(y, kept.moments), inner)
+  fisher = _family.fan_in(blocks, member) * responses.at[2].set(response)
+  by_layer = zip(saliency, signed, fisher, squared)
+  return dx, sum(
+      (_sums.assemble(*values, normalised=True) for values in by_layer),
+      jnp.zeros(len(_sums.SUMS)),
   )
-  return dx, total
 
 
 def _before(y: jax.Array, moments: _steps.Moments) -> jax.Array:
@@ -352,181 +246,6 @@ def _before(y: jax.Array, moments: _steps.Moments) -> jax.Array:
   return y / moments.scale + moments.mean
 
 
-def _contract(x: jax.Array, cotangent: jax.Array) -> jax.Array:
-  """Gradient of a pointwise kernel, `[I, O]`."""
+def _gradient(x: jax.Array, cotangent: jax.Array) -> jax.Array:
+  """Of a pointwise kernel, `[I, O]`."""
   return jnp.tensordot(x, cotangent, ((0, 1, 2), (0, 1, 2)))
-
-
-def _slices(blocks: Family) -> jax.Array:
-  """Slices of each block."""
-  return jnp.array(
-      [block.expand.features // blocks.channels for block in blocks.blocks]
-  )
-
-
-def _fan_in(blocks: Family) -> jax.Array:
-  """`[blocks, 3]`, of each block's layers."""
-  return jnp.array([
-      (
-          blocks.channels // block.groups,
-          block.depthwise.size**2,
-          block.expand.features // block.groups,
-      )
-      for block in blocks.blocks
-  ])
-
-
-def _count(block: Block, shape: tuple[int, ...]) -> tuple[float, float]:
-  """Parameters and flops of a block, in millions."""
-  total = np.zeros(2)
-  for step in block.steps:
-    below = shape
-    if isinstance(step, _steps.Conv):
-      sides = (-(-side // step.stride) for side in shape[1:3])
-      below = (shape[0], *sides, step.features)
-    total += _steps.count(step, shape, below)
-    shape = below
-  return total[0], total[1]
-
-
-def _kernels(
-    blocks: Family, member: chex.Array, weights: Sequence[_steps.Weights]
-) -> Kernels:
-  """The kernels of a block."""
-  most = blocks.most_slices * blocks.channels
-  largest = blocks.sizes[-1]
-
-  def pack(block):
-    missing = most - block.expand.features
-    border = (largest - block.depthwise.size) // 2
-
-    def run(expand, depthwise, project):
-      return Kernels(
-          jnp.pad(
-              _convolution.channel_shuffle(
-                  _dense(expand, block.groups), block.groups
-              ),
-              ((0, 0), (0, missing)),
-          ),
-          jnp.pad(
-              depthwise,
-              ((border, border), (border, border), (0, 0), (0, missing)),
-          ),
-          jnp.pad(_dense(project, block.groups), ((0, missing), (0, 0))),
-      )
-
-    return lambda weights: run(*(
-        weights[step.name]
-        for step in (block.expand, block.depthwise, block.project)
-    ))
-
-  branches = [
-      lambda weights, run=pack(block), place=place: run(weights[place])
-      for place, block in enumerate(blocks.blocks)
-  ]
-  return lax.switch(member, branches, tuple(weights))
-
-
-def _dense(kernel: chex.Array, groups: int) -> jax.Array:
-  """`[1, 1, I / groups, O] -> [I, O]` with zeros between groups."""
-  kernel = kernel[0, 0]
-  if groups == 1:
-    return kernel
-  tiled = jnp.tile(kernel, (groups, 1))
-  inputs, outputs = tiled.shape
-  rows = np.arange(inputs) // (inputs // groups)
-  columns = np.arange(outputs) // (outputs // groups)
-  return tiled * (rows[:, None] == columns)
-
-
-def _masks(
-    blocks: Family, member: chex.Array, place: chex.Array
-) -> tuple[jax.Array, jax.Array]:
-  """Which entries of a slice's pointwise kernels are weights.
-
-  Returns:
-    `[C, C]` of the first, `[C, O]` of the second.
-  """
-  groups = jnp.array([block.groups for block in blocks.blocks])[member]
-  wide = _slices(blocks)[member] * blocks.channels
-  channel = jnp.arange(blocks.channels)
-  inputs = channel // (blocks.channels // groups)
-  channel += place * blocks.channels
-  outputs = jnp.arange(blocks.features) // (blocks.features // groups)
-  return (
-      # Shuffled, the groups take turns.
-      inputs[:, None] == channel % groups,
-      (channel // (wide // groups))[:, None] == outputs,
-  )
-
-
-def _slice(blocks: Family, kernels: Kernels, place: chex.Array) -> Kernels:
-  """The kernels of a slice."""
-  start, size = place * blocks.channels, blocks.channels
-  return Kernels(
-      lax.dynamic_slice_in_dim(kernels.expand, start, size, 1),
-      lax.dynamic_slice_in_dim(kernels.depthwise, start, size, 3),
-      lax.dynamic_slice_in_dim(kernels.project, start, size, 0),
-  )
-
-
-def _by_size(blocks: Family, member: chex.Array, run, *operands):
-  """`run(border)(*operands)`, border being of the block's depthwise kernel."""
-  largest = blocks.sizes[-1]
-  branches = [run((largest - size) // 2) for size in blocks.sizes]
-  if len(branches) == 1:
-    return branches[0](*operands)
-  which = jnp.array(
-      [blocks.sizes.index(block.depthwise.size) for block in blocks.blocks]
-  )
-  return lax.switch(which[member], branches, *operands)
-
-
-def _depthwise(
-    blocks: Family, member: chex.Array, x: chex.Array, kernel: chex.Array
-) -> jax.Array:
-  """The depthwise convolution of a slice."""
-
-  def run(border):
-    def convolve(x, kernel):
-      return _convolution.convolve(
-          x,
-          _without(kernel, border),
-          stride=blocks.stride,
-          groups=blocks.channels,
-      )
-
-    return convolve
-
-  return _by_size(blocks, member, run, x, kernel)
-
-
-def _depthwise_transpose(
-    blocks: Family,
-    member: chex.Array,
-    x: chex.Array,
-    kernel: chex.Array,
-    cotangent: chex.Array,
-) -> tuple[jax.Array, jax.Array]:
-  """Cotangents of its input and kernel."""
-
-  def run(border):
-    def transpose(x, kernel, cotangent):
-      dx, gradient = _convolution.transpose(
-          x,
-          _without(kernel, border),
-          cotangent,
-          stride=blocks.stride,
-          groups=blocks.channels,
-      )
-      sides = (border, border)
-      return dx, jnp.pad(gradient, (sides, sides, (0, 0), (0, 0)))
-
-    return transpose
-
-  return _by_size(blocks, member, run, x, kernel, cotangent)
-
-
-def _without(kernel: chex.Array, border: int) -> jax.Array:
-  """A kernel without its border of zeros."""
-  return kernel[border : len(kernel) - border, border : len(kernel) - border]

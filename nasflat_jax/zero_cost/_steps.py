@@ -42,6 +42,11 @@ class Mode(NamedTuple):
   norms: bool = False
   rescale: bool = False
 
+  @property
+  def backward(self) -> bool:
+    """Whether a backward pass may follow."""
+    return self.batch_norm and self.passes == 1
+
 
 Extra = dict[str, jax.Array]
 
