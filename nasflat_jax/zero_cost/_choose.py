@@ -68,16 +68,16 @@ def choose(
     `[N, H', W', O]` and what was recorded.
   """
   family = _family.family(candidates, x.shape[-1])
-  together = family.places if family else ()
   # Numbers of the candidates that have a program of their own.
-  alone = [n for n in range(len(candidates)) if n not in together]
+  alone = [n for n in range(len(candidates)) if n not in family.places]
+  place_of = np.argsort([*alone, *family.places])
 
   def branches(run_alone, run_family, index, *operands):
     runs = [functools.partial(run_alone, number) for number in alone]
-    if family is None and len(runs) == 1:
+    if len(candidates) == 1:
       return runs[0](*operands)
-    place = jnp.asarray(np.argsort([*alone, *together]))[index]
-    if family is not None:
+    place = jnp.asarray(place_of)[index]
+    if family.blocks:
       runs.append(functools.partial(run_family, place - len(alone)))
     return lax.switch(jnp.minimum(place, len(runs) - 1), runs, *operands)
 
@@ -87,12 +87,12 @@ def choose(
     )
     packed = _pack(candidates[number], kept, sizes)
     empty = None
-    if family is not None and mode.backward:
+    if family.blocks and mode.backward:
       empty = _inverted.empty(family, x)
     return y, complete(extra), (packed, empty)
 
   def forward_family(member, x, epsilon, weights):
-    own = [weights[number] for number in together]
+    own = [weights[number] for number in family.places]
     y, kept, extra = _inverted.forward(family, member, x, epsilon, own, mode)
     return y, complete(extra), (tuple(map(jnp.zeros, sizes)), kept)
 
@@ -123,9 +123,8 @@ def choose(
     y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
   if alone:
-    sizes = tuple(
-        max(column) for column in zip(*(_sizes(candidates[n], x) for n in alone))
-    )
+    wanted = [_sizes(candidates[number], x) for number in alone]
+    sizes = tuple(max(column) for column in zip(*wanted))
 
   @jax.custom_vjp
   def run(index, x, epsilon, probe, weights):

@@ -92,15 +92,16 @@ class Family(NamedTuple):
 
 def family(
     candidates: Sequence[_steps.Candidate], channels: int
-) -> Family | None:
-  """Finds the candidates that can run as one; None if fewer than two.
+) -> Family:
+  """Finds the candidates that can run as one.
 
   Args:
     candidates: of a choice.
     channels: C of its input.
 
   Returns:
-    The family of the candidates of the form, if they agree in stride.
+    The family of the candidates of the form; without blocks if there are fewer
+    than two, or they differ in stride.
   """
   found = {
       place: block
@@ -109,7 +110,7 @@ def family(
   }
   forms = {(b.depthwise.stride, b.project.features) for b in found.values()}
   if len(found) < 2 or len(forms) > 1:
-    return None
+    return Family((), (), channels, 1, 0)
   ((stride, features),) = forms
   blocks = tuple(found.values())
   return Family(tuple(found), blocks, channels, stride, features)
@@ -237,7 +238,7 @@ def count(
       total += _steps.count(step, inputs, outputs)
       inputs = outputs
     totals.append(total)
-  params, flops = blocks.of(member, np.float32(totals))
+  params, flops = blocks.of(member, totals)
   return params, flops
 
 

@@ -130,7 +130,7 @@ def forward(
       found['squares'] += jnp.stack([(w * w).sum() for w in own])
     if slices is not None:
       slices = jax.tree.map(
-          lambda rows, row: lax.dynamic_update_index_in_dim(rows, row, place, 0),
+          lambda rows, x: lax.dynamic_update_index_in_dim(rows, x, place, 0),
           slices,
           Slice(own, wide, wide_moments, deep, deep_moments),
       )
