@@ -2,7 +2,8 @@
 
 `lax.switch` runs only the chosen candidate, but its automatic gradient keeps
 the residuals of all of them, mostly zeros. Here all candidates share one
-buffer, as large as the largest needs.
+buffer, as large as the largest needs. Inverted residual blocks share a program
+as well (`_inverted`), which has a buffer of its own.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def choose(
     `[N, H', W', O]` and what was recorded.
   """
   family = _family.family(candidates, x.shape[-1])
-  # Numbers of the candidates that have a program of their own.
+  # Numbers of the candidates that have a program of their own; they come first.
   alone = [n for n in range(len(candidates)) if n not in family.places]
   place_of = np.argsort([*alone, *family.places])
 
@@ -76,10 +77,12 @@ def choose(
     runs = [functools.partial(run_alone, number) for number in alone]
     if len(candidates) == 1:
       return runs[0](*operands)
+    if not family.blocks:
+      return lax.switch(index, runs, *operands)
     place = jnp.asarray(place_of)[index]
-    if family.blocks:
-      runs.append(functools.partial(run_family, place - len(alone)))
-    return lax.switch(jnp.minimum(place, len(runs) - 1), runs, *operands)
+    runs.append(functools.partial(run_family, place - len(alone)))
+    # All places from the family's first on are the last program.
+    return lax.switch(jnp.minimum(place, len(alone)), runs, *operands)
 
   def forward_alone(number, x, epsilon, weights):
     y, kept, extra = _steps.forward(

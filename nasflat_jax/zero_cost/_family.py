@@ -144,15 +144,16 @@ def kernels(blocks: Family, weights: Sequence[_steps.Weights]) -> Kernels:
   Returns:
     Kernels of `sum(blocks.num_slices)` slices.
   """
+  both = list(zip(blocks.blocks, weights, strict=True))
   expand, depthwise, project = [], [], []
-  for block, own in zip(blocks.blocks, weights, strict=True):
+  for block, own in both:
     dense = _dense(own[block.expand.name], block.groups)
     expand.append(_convolution.channel_shuffle(dense, block.groups))
-    border = [(blocks.sizes[-1] - block.depthwise.size) // 2] * 2
-    depthwise.append(
-        jnp.pad(own[block.depthwise.name], (border, border, (0, 0), (0, 0)))
-    )
     project.append(_dense(own[block.project.name], block.groups))
+  for size, same in itertools.groupby(both, lambda x: x[0].depthwise.size):
+    border = [(blocks.sizes[-1] - size) // 2] * 2
+    joined = jnp.concatenate([w[b.depthwise.name] for b, w in same], 3)
+    depthwise.append(jnp.pad(joined, (border, border, (0, 0), (0, 0))))
   return Kernels(
       jnp.concatenate(expand, 1),
       jnp.concatenate(depthwise, 3),
