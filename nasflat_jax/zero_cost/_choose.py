@@ -2,19 +2,24 @@
 
 `lax.switch` runs only the chosen candidate, but its automatic gradient keeps
 the residuals of all of them, mostly zeros. Here all candidates share one
-buffer, as large as the largest needs.
+buffer, as large as the largest needs. Inverted residual blocks share a program
+as well (`_inverted`), which has a buffer of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 import math
 
 import chex
 import jax
 from jax import lax
 import jax.numpy as jnp
+import numpy as np
 
+from nasflat_jax.zero_cost import _family
+from nasflat_jax.zero_cost import _inverted
 from nasflat_jax.zero_cost import _steps
 
 _EXTRAS = {
@@ -63,60 +68,81 @@ def choose(
   Returns:
     `[N, H', W', O]` and what was recorded.
   """
+  family = _family.family(candidates, x.shape[-1])
+  # Numbers of the candidates that have a program of their own; they come first.
+  alone = [n for n in range(len(candidates)) if n not in family.places]
+  place_of = np.argsort([*alone, *family.places])
 
-  def branches(run, index, *operands):
+  def branches(run_alone, run_family, index, *operands):
+    runs = [functools.partial(run_alone, number) for number in alone]
     if len(candidates) == 1:
-      return run(0)(*operands)
-    switches = [run(number) for number in range(len(candidates))]
-    return lax.switch(index, switches, *operands)
+      return runs[0](*operands)
+    if not family.blocks:
+      return lax.switch(index, runs, *operands)
+    place = jnp.asarray(place_of)[index]
+    runs.append(functools.partial(run_family, place - len(alone)))
+    # All places from the family's first on are the last program.
+    return lax.switch(jnp.minimum(place, len(alone)), runs, *operands)
 
-  def run_forward(number):
-    def run(x, epsilon, weights):
-      y, kept, extra = _steps.forward(
-          candidates[number], x, epsilon, weights[number], mode
-      )
-      extra = {**empty_extra(mode, x.shape[0]), **extra}
-      extra.pop('log_scale', None)
-      return y, extra, _pack(candidates[number], kept, sizes)
+  def forward_alone(number, x, epsilon, weights):
+    y, kept, extra = _steps.forward(
+        candidates[number], x, epsilon, weights[number], mode
+    )
+    packed = _pack(candidates[number], kept, sizes)
+    empty = None
+    if family.blocks and mode.backward:
+      empty = _inverted.empty(family, x)
+    return y, complete(extra), (packed, empty)
 
-    return run
+  def forward_family(member, x, epsilon, weights):
+    own = [weights[number] for number in family.places]
+    y, kept, extra = _inverted.forward(family, member, x, epsilon, own, mode)
+    return y, complete(extra), (tuple(map(jnp.zeros, sizes)), kept)
 
-  def run_backward(number):
-    def run(x, y, packed, weights, cotangent):
-      kept = _unpack(candidates[number], x, y, packed)
-      return _steps.backward(
-          candidates[number], x, weights[number], kept, cotangent
-      )
+  def complete(extra):
+    extra = {**empty_extra(mode, x.shape[0]), **extra}
+    extra.pop('log_scale', None)
+    return extra
 
-    return run
+  def backward_alone(number, x, y, kept, weights, cotangent):
+    return _steps.backward(
+        candidates[number],
+        x,
+        weights[number],
+        _unpack(candidates[number], x, y, kept[0]),
+        cotangent,
+    )
 
+  def backward_family(member, x, y, kept, weights, cotangent):
+    del weights  # the chosen ones were kept
+    return _inverted.backward(family, member, x, y, kept[1], cotangent)
+
+  run_forward = functools.partial(branches, forward_alone, forward_family)
+  run_backward = functools.partial(branches, backward_alone, backward_family)
   weights = tuple(weights)
   index = jnp.zeros((), jnp.int32) if index is None else index
-  if not mode.batch_norm or mode.passes > 1:  # never differentiated backwards
-    sizes = (0, 0)
-    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+  sizes = (0, 0)
+  if not mode.backward:
+    y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
-  sizes = tuple(
-      max(column)
-      for column in zip(*(_sizes(candidate, x) for candidate in candidates))
-  )
+  if alone:
+    wanted = [_sizes(candidates[number], x) for number in alone]
+    sizes = tuple(max(column) for column in zip(*wanted))
 
   @jax.custom_vjp
   def run(index, x, epsilon, probe, weights):
     del probe
-    y, extra, _ = branches(run_forward, index, x, epsilon, weights)
+    y, extra, _ = run_forward(index, x, epsilon, weights)
     return y, extra
 
   def fwd(index, x, epsilon, probe, weights):
     del probe
-    y, extra, packed = branches(run_forward, index, x, epsilon, weights)
-    return (y, extra), (index, x, y, epsilon, packed, weights)
+    y, extra, kept = run_forward(index, x, epsilon, weights)
+    return (y, extra), (index, x, y, epsilon, kept, weights)
 
   def bwd(residuals, cotangents):
-    index, x, y, epsilon, packed, weights = residuals
-    dx, sums = branches(
-        run_backward, index, x, y, packed, weights, cotangents[0]
-    )
+    index, x, y, epsilon, kept, weights = residuals
+    dx, sums = run_backward(index, x, y, kept, weights, cotangents[0])
     still = jax.tree.map(jnp.zeros_like, (epsilon, weights))
     return None, dx, still[0], sums, still[1]
 

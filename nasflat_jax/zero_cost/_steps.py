@@ -42,6 +42,11 @@ class Mode(NamedTuple):
   norms: bool = False
   rescale: bool = False
 
+  @property
+  def backward(self) -> bool:
+    """Whether a backward pass may follow."""
+    return self.batch_norm and self.passes == 1
+
 
 Extra = dict[str, jax.Array]
 
@@ -161,30 +166,55 @@ def normalise(
   Returns:
     Output, moments of the first part, and `log_variance` if asked for.
   """
-  parts = z.reshape(mode.passes, -1, *z.shape[1:])
+  y, moments, variance = standardise(z, epsilon, mode.passes)
+  extra = {}
+  if mode.variance:
+    count = z[..., 0].size // mode.passes
+    extra['log_variance'] = log_deviation(variance, count)
+  return y, moments, extra
+
+
+def standardise(
+    z: chex.Array,  # [N, H, W, O]
+    epsilon: chex.Array,  # []
+    passes: int,
+) -> tuple[jax.Array, Moments, jax.Array]:
+  """As `normalise`; also the variances of each part, `[passes, O]`."""
+  parts = z.reshape(passes, -1, *z.shape[1:])
   mean = parts.mean((1, 2, 3), keepdims=True)
   centred = parts - mean
   variance = (centred * centred).mean((1, 2, 3), keepdims=True)
   scale = lax.rsqrt(variance + epsilon * epsilon)
-  extra = {}
-  if mode.variance:
-    extra['log_variance'] = log_deviation(
-        variance[:, 0, 0, 0], math.prod(parts.shape[1:4])
-    )
   moments = Moments(scale[0, 0, 0, 0], mean[0, 0, 0, 0])
-  return (centred * scale).reshape(z.shape), moments, extra
+  return (centred * scale).reshape(z.shape), moments, variance[:, 0, 0, 0]
+
+
+def standardise_transpose(
+    cotangent: chex.Array,  # [N, H, W, O]
+    y: chex.Array,  # [N, H, W, O]
+    scale: chex.Array,  # [O]
+) -> jax.Array:
+  """Cotangent of the input of a normalisation whose output is `y`."""
+  axes = (0, 1, 2)
+  return scale * (
+      cotangent - cotangent.mean(axes) - y * (cotangent * y).mean(axes)
+  )
+
+
+def running_variance(variance: chex.Array, num: int) -> jax.Array:
+  """`[passes, O] -> [O]`; starts at 1, moves by 0.1 to each unbiased one."""
+  running = jnp.ones(variance.shape[1:])
+  for row in variance * (num / max(num - 1, 1)):
+    running = 0.9 * running + 0.1 * row
+  return running
 
 
 def log_deviation(variance: chex.Array, num: int) -> jax.Array:
   """Zen's term of a batch normalisation, `[passes, O] -> []`.
 
-  `log sqrt(mean of the running variance)`, where the running variance starts at
-  1 and moves by 0.1 to the unbiased variance of each pass.
+  `log sqrt(mean of the running variance)`.
   """
-  running = jnp.ones(variance.shape[1:])
-  for row in variance * (num / max(num - 1, 1)):
-    running = 0.9 * running + 0.1 * row
-  return 0.5 * jnp.log(running.mean())
+  return 0.5 * jnp.log(running_variance(variance, num).mean())
 
 
 def agreement(x: chex.Array) -> jax.Array:
@@ -318,11 +348,9 @@ def backward(
       (cotangent,) = jax.vjp(plain(step), x)[1](cotangent)
     else:
       scale, mean = moments.pop()
-      inner, axes = cotangent, (0, 1, 2)
+      inner = cotangent
       if step.norm:
-        inner = scale * (
-            inner - inner.mean(axes) - y * (inner * y).mean(axes)
-        )
+        inner = standardise_transpose(cotangent, y, scale)
       kernel = weights[step.name]
       cotangent, gradient = _convolution.transpose(
           jax.nn.relu(x) if step.relu else x,

@@ -47,19 +47,46 @@ def layer_sums(
   Returns:
     `[len(SUMS)]`.
   """
-  product = kernel * gradient
-  squared = (gradient * gradient).sum()
-  axes = tuple(range(1, output.ndim - 1))
-  response = lax.stop_gradient((output * cotangent).sum(axes))
   fan_in = kernel.size // kernel.shape[-1]
+  return assemble(
+      *saliencies(kernel, gradient),
+      fan_in * response(output, cotangent),
+      (gradient * gradient).sum(),
+      normalised=normalised,
+  )
+
+
+def saliencies(
+    kernel: chex.Array, gradient: chex.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Sums of `|w g|` and of `w g`, of a kernel or of a part of it."""
+  product = lax.stop_gradient(kernel * gradient)
+  return jnp.abs(product).sum(), product.sum()
+
+
+def response(
+    output: chex.Array,  # [N, ..., O]
+    cotangent: chex.Array,  # [N, ..., O]
+) -> jax.Array:  # []
+  """Fisher over the fan-in, of all channels or of some."""
+  axes = tuple(range(1, output.ndim - 1))
+  by_channel = lax.stop_gradient((output * cotangent).sum(axes))
+  return (by_channel * by_channel).mean(axis=0).sum() / 2
+
+
+def assemble(
+    saliency: chex.Array,
+    signed: chex.Array,
+    fisher: chex.Array,
+    squared: chex.Array,
+    *,
+    normalised: bool,
+) -> jax.Array:  # [len(SUMS)]
+  """`SUMS` of one layer from its sums; `squared` is of the gradient."""
+  still = lax.stop_gradient(squared)
   return jnp.stack([
-      lax.stop_gradient(jnp.sqrt(squared)),
-      lax.stop_gradient(jnp.abs(product).sum()),
-      lax.stop_gradient(product.sum()),
-      fan_in * (response * response).mean(axis=0).sum() / 2,
-      squared,
-      lax.stop_gradient(squared) * normalised,
-  ])
+      jnp.sqrt(still), saliency, signed, fisher, squared, still * normalised,
+  ])  # fmt: skip
 
 
 def probed(
