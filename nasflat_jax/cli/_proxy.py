@@ -20,7 +20,6 @@ if TYPE_CHECKING:
   from nasflat_jax import search
   from nasflat_jax import types
 
-_ADAPTERS = ('bayesian', 'adaproxy')
 _SIZES = ('flops', 'params')
 # Up to so many measurements of a proxy of the user's, its model is Bayesian:
 # a ridge has more coefficients than that.
@@ -202,10 +201,6 @@ def search_and_report(
   from nasflat_jax import search
   from nasflat_jax import transfer
 
-  if adapt not in _ADAPTERS:
-    raise ValueError(
-        f'--adapt: unknown {adapt!r}; choose from {", ".join(_ADAPTERS)}'
-    )
   if verified and not measurements:
     raise ValueError('--verified: has no use without --measurements')
   _adaptation.check_out(out)
@@ -234,10 +229,11 @@ def search_and_report(
     measured = reports.read_measurements(
         measurements, space, min_support=transfer.LEAST_PAIRS
     )
-  finals = None
+  finals, front = None, None
   if verified:
     with _main.naming('verified'):
       finals = reports.read_measurements(verified, space, min_support=1)
+    front = _front(genotype, wanted, measured, finals)
   support = measured.genotype[measured.is_support]
   support_ms = measured.latency_ms[measured.is_support]
   with _main.stage('Preparing the proxy', seconds, 'proxy'):
@@ -255,10 +251,7 @@ def search_and_report(
         confidence=confidence, num_finalists=num_finalists,
     )
   decision, finalists = proposal.decision, proposal.finalists
-  front = None
-  if finals is not None:
-    front = _front(genotype, wanted, measured, finals)
-  known = [support, *([finals.genotype] if finals is not None else [])]
+  known = [file.genotype for file in (measured, finals) if file is not None]
   seen = set(_rows_in(genotype, np.concatenate(known)).tolist())
   sample = [i for i in order if i not in seen][: decision.num_more]
   todo = [i for i in finalists if i not in seen]
