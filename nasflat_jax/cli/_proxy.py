@@ -39,16 +39,12 @@ class _Proxy:
     """`[B]` milliseconds, as measured where it was, and how many were."""
     import numpy as np
 
-    known = {
-        row.tobytes(): ms
-        for row, ms in zip(self.genotype, self.measured_ms, strict=True)
-    }
-    rows = np.ascontiguousarray(genotype, np.int32)
-    got = np.array([known.get(row.tobytes(), np.nan) for row in rows])
-    missing = np.isnan(got)
-    if missing.any():
-      got[missing] = self.fill(rows[missing])
-    return got, int((~missing).sum())
+    rows = _rows_in(self.genotype, genotype)
+    measured = rows >= 0
+    got = np.where(measured, self.measured_ms[rows], np.nan)
+    if not measured.all():
+      got[~measured] = self.fill(genotype[~measured])
+    return got, int(measured.sum())
 
 
 def _make_proxy(
@@ -62,7 +58,7 @@ def _make_proxy(
   from nasflat_jax import transfer
 
   measured = np.isfinite(latency_ms)
-  genotype = np.ascontiguousarray(genotype[measured], np.int32)
+  genotype = np.asarray(genotype[measured], np.int32)
   latency_ms = latency_ms[measured]
 
   def fill(rows: np.ndarray) -> np.ndarray:
