@@ -54,6 +54,7 @@ def test_a_custom_objective_gives_a_front():
   assert ((front.genotype == skip).sum(axis=1) >= 3).all()
 
 
+@pytest.mark.slow
 def test_a_custom_space_keeps_the_contract_and_the_budget():
   example = _load('custom_space')
   found = example.main()

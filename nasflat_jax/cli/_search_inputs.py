@@ -260,8 +260,9 @@ def read_candidates(
       rows = rows[[tuple(row) in known for row in rows.tolist()]]
   rows = rows[np.asarray(space.is_valid(rows))] if len(rows) else rows
   if not len(rows):
+    flag = 'candidates' if request.candidates else request.objective
     raise ValueError(
-        f'--candidates: none of them is a network of {space.spec.name} whose '
+        f'--{flag}: none of them is a network of {space.spec.name} whose '
         f'{request.objective} is known'
     )
   return rows

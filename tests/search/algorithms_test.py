@@ -290,6 +290,9 @@ class HostTest(absltest.TestCase):
     super().setUp()
     folder = self.enterContext(tempfile.TemporaryDirectory())
     self.path = pathlib.Path(folder) / 'state.npz'
+    self.algorithm = search.regularised_evolution(
+        _SPACE, population_size=8, tournament_size=3, num_children=4
+    )
 
   def _run(self, stop=None, **keywords):
     rounds = []
@@ -303,9 +306,7 @@ class HostTest(absltest.TestCase):
 
     result = search.run_on_host(
         jax.random.key(0),
-        search.regularised_evolution(
-            _SPACE, population_size=8, tournament_size=3, num_children=4
-        ),
+        self.algorithm,
         evaluate,
         num_rounds=6,
         archive_size=4,

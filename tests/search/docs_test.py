@@ -4,12 +4,15 @@ import inspect
 import pathlib
 import re
 
+import pytest
+
 from nasflat_jax import search
 
 _PAGE = pathlib.Path(__file__).parents[2] / 'docs' / 'search.md'
 _TEXT = _PAGE.read_text()
 
 
+@pytest.mark.slow
 def test_code_runs_and_holds_the_budget(capsys):
   (block,) = re.findall(r'```python\n(.*?)```', _TEXT, re.DOTALL)
   assert len(block.strip().splitlines()) <= 25
