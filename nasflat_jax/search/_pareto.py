@@ -105,6 +105,6 @@ def pareto_front(
   order = [np.unique(each, return_inverse=True)[1] for each in objectives.T]
   ranks = np.stack(order, axis=1).astype(np.float32)
   ranks[np.isnan(objectives)] = np.nan
-  kept = np.flatnonzero(np.asarray(non_dominated(ranks, where)))
+  kept = np.flatnonzero(non_dominated(jnp.asarray(ranks), where))
   _, first = np.unique(objectives[kept], axis=0, return_index=True)
   return kept[first]
