@@ -6,6 +6,7 @@ Heavy packages are imported inside the functions, so that `--help` is quick.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import os
 import pathlib
 import platform
 import time
@@ -111,8 +112,13 @@ def check_method(method: str, num_proposals: int) -> None:
 
 def check_out(out: pathlib.Path) -> None:
   """Raises a ValueError where the flag `--out` is no place for a folder."""
-  if out.exists() and not out.is_dir():
-    raise ValueError(f'--out={out}: exists and is not a folder')
+  place = out
+  while not place.exists() and place != place.parent:
+    place = place.parent
+  if not place.is_dir():
+    raise ValueError(f'--out={out}: {place} exists and is not a folder')
+  if not os.access(place, os.W_OK | os.X_OK):
+    raise ValueError(f'--out={out}: {place} cannot be written to')
 
 
 def adapt_and_report(

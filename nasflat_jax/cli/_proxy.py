@@ -20,7 +20,6 @@ if TYPE_CHECKING:
   from nasflat_jax import search
   from nasflat_jax import types
 
-_ADAPTERS = ('bayesian', 'adaproxy')
 _SIZES = ('flops', 'params')
 # Up to so many measurements of a proxy of the user's, its model is Bayesian:
 # a ridge has more coefficients than that.
@@ -40,16 +39,12 @@ class _Proxy:
     """`[B]` milliseconds, as measured where it was, and how many were."""
     import numpy as np
 
-    known = {
-        row.tobytes(): ms
-        for row, ms in zip(self.genotype, self.measured_ms, strict=True)
-    }
-    rows = np.ascontiguousarray(genotype, np.int32)
-    got = np.array([known.get(row.tobytes(), np.nan) for row in rows])
-    missing = np.isnan(got)
-    if missing.any():
-      got[missing] = self.fill(rows[missing])
-    return got, int((~missing).sum())
+    rows = _rows_in(self.genotype, genotype)
+    measured = rows >= 0
+    got = np.where(measured, self.measured_ms[rows], np.nan)
+    if not measured.all():
+      got[~measured] = self.fill(genotype[~measured])
+    return got, int(measured.sum())
 
 
 def _make_proxy(
@@ -63,7 +58,7 @@ def _make_proxy(
   from nasflat_jax import transfer
 
   measured = np.isfinite(latency_ms)
-  genotype = np.ascontiguousarray(genotype[measured], np.int32)
+  genotype = np.asarray(genotype[measured], np.int32)
   latency_ms = latency_ms[measured]
 
   def fill(rows: np.ndarray) -> np.ndarray:
@@ -202,10 +197,6 @@ def search_and_report(
   from nasflat_jax import search
   from nasflat_jax import transfer
 
-  if adapt not in _ADAPTERS:
-    raise ValueError(
-        f'--adapt: unknown {adapt!r}; choose from {", ".join(_ADAPTERS)}'
-    )
   if verified and not measurements:
     raise ValueError('--verified: has no use without --measurements')
   _adaptation.check_out(out)
@@ -234,10 +225,11 @@ def search_and_report(
     measured = reports.read_measurements(
         measurements, space, min_support=transfer.LEAST_PAIRS
     )
-  finals = None
+  finals, front = None, None
   if verified:
     with _main.naming('verified'):
       finals = reports.read_measurements(verified, space, min_support=1)
+    front = _front(genotype, wanted, measured, finals)
   support = measured.genotype[measured.is_support]
   support_ms = measured.latency_ms[measured.is_support]
   with _main.stage('Preparing the proxy', seconds, 'proxy'):
@@ -255,10 +247,7 @@ def search_and_report(
         confidence=confidence, num_finalists=num_finalists,
     )
   decision, finalists = proposal.decision, proposal.finalists
-  front = None
-  if finals is not None:
-    front = _front(genotype, wanted, measured, finals)
-  known = [support, *([finals.genotype] if finals is not None else [])]
+  known = [file.genotype for file in (measured, finals) if file is not None]
   seen = set(_rows_in(genotype, np.concatenate(known)).tolist())
   sample = [i for i in order if i not in seen][: decision.num_more]
   todo = [i for i in finalists if i not in seen]

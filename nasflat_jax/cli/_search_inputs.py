@@ -71,11 +71,13 @@ class Device:
         lambda part: predict(posterior, part, self.budget_ms), features
     ))
 
-
   @property
   def digest(self) -> str:
-    """A hash of what was measured."""
-    return digest(self.measured.genotype, self.measured.latency_ms)
+    """A hash of what was measured, and of what is adapted on."""
+    measured = self.measured
+    return digest(
+        measured.genotype, measured.latency_ms, measured.is_support
+    )
 
   def summary(self) -> dict[str, Any]:
     """Entries of the summary."""
@@ -160,8 +162,13 @@ def read_objective(
     raise ValueError('--accuracy goes with --objective=accuracy')
   if request.zero_cost and request.objective != 'zero_cost':
     raise ValueError('--zero_cost goes with --objective=zero_cost')
+  if request.objective == 'zero_cost' and not request.proxies:
+    raise ValueError('--proxies: none is given')
   if request.objective == 'accuracy':
-    genotype, value = reports.read_values(request.accuracy, space, 'accuracy')
+    with _main.naming('accuracy'):
+      genotype, value = reports.read_values(
+          request.accuracy, space, 'accuracy'
+      )
     return search.table(space, genotype, value), genotype, digest(value)
   if request.objective != 'zero_cost':
     return search.cost(space, request.objective), None, ''
@@ -253,8 +260,9 @@ def read_candidates(
       rows = rows[[tuple(row) in known for row in rows.tolist()]]
   rows = rows[np.asarray(space.is_valid(rows))] if len(rows) else rows
   if not len(rows):
+    flag = 'candidates' if request.candidates else request.objective
     raise ValueError(
-        f'--candidates: none of them is a network of {space.spec.name} whose '
+        f'--{flag}: none of them is a network of {space.spec.name} whose '
         f'{request.objective} is known'
     )
   return rows

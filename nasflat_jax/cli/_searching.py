@@ -47,6 +47,18 @@ def _name_of(
   return 'exhaustive' if is_listed else 'constrained_evolution'
 
 
+def _check_pool(size: int) -> None:
+  """Refuses, before minutes of work, candidates that are too few."""
+  from nasflat_jax import search
+
+  needed = 2 * sum(search.FLAN_SCHEDULE)
+  if size < needed:
+    raise ValueError(
+        f'--candidates: predictor_guided evaluates {needed} of them, there '
+        f'are {size}'
+    )
+
+
 def _algorithm(
     name: str,
     request: _search_inputs.Request,
@@ -64,10 +76,9 @@ def _algorithm(
         space, genotype=candidates, num_children=size
     ), search.num_rounds(len(candidates), size)
   if name == 'predictor_guided':
-    with _main.naming('candidates'):
-      return search.predictor_guided(
-          space, genotype=candidates, violation=held
-      ), search.guided_rounds()
+    return search.predictor_guided(
+        space, genotype=candidates, violation=held
+    ), search.guided_rounds()
   rounds, children = _ROUNDS[name]
   keywords: dict[str, Any] = {'num_children': children}
   if name in ('constrained_evolution', 'nsga2'):
@@ -110,6 +121,8 @@ def search_and_report(
   value, listed, digest = _search_inputs.read_objective(request, space)
   candidates = _search_inputs.read_candidates(request, space, listed)
   name = _name_of(request, space)
+  if name == 'predictor_guided':
+    _check_pool(len(candidates))
   with _main.stage(
       f'Adapting to {len(request.measurements)} device(s)', seconds, 'adapt'
   ):

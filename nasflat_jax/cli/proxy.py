@@ -62,9 +62,9 @@ _VERIFIED = flags.DEFINE_string(
     'verified', '', 'CSV file of latencies of the finalists on the target.',
     flag_values=_FLAGS,
 )
-_ADAPT = flags.DEFINE_string(
-    'adapt', 'bayesian', 'How to adapt the proxy: bayesian, or adaproxy of '
-    'OneProxy.', flag_values=_FLAGS,
+_ADAPT = flags.DEFINE_enum(
+    'adapt', 'bayesian', ('bayesian', 'adaproxy'), 'How to adapt the proxy. '
+    'adaproxy is that of OneProxy.', flag_values=_FLAGS,
 )
 _THRESHOLD = flags.DEFINE_float(
     'threshold', 0.9, 'Rank correlation that is enough.', flag_values=_FLAGS,

@@ -1,7 +1,6 @@
 """Files a person reads and writes: measurements, predictions, summaries."""
 
 from nasflat_jax.reports._finalists import DeviceReport
-from nasflat_jax.reports._finalists import plot_front
 from nasflat_jax.reports._finalists import write_finalists
 from nasflat_jax.reports._folder import Evaluation
 from nasflat_jax.reports._folder import write_folder
@@ -13,6 +12,7 @@ from nasflat_jax.reports._measurements import read_architectures
 from nasflat_jax.reports._measurements import read_measurements
 from nasflat_jax.reports._measurements import read_values
 from nasflat_jax.reports._plot import plot_latency
+from nasflat_jax.reports._plot_front import plot_front
 from nasflat_jax.reports._plot_proxy import plot_proxy
 from nasflat_jax.reports._results import atomic_path
 from nasflat_jax.reports._results import write_architectures

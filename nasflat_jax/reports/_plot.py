@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 
 import numpy as np
 
-from nasflat_jax.reports import _results
+from nasflat_jax.reports import _figure
 
 # Beyond this ratio of slowest to fastest a linear axis hides the fast end.
 _LOG_RATIO = 6.0
@@ -40,17 +39,13 @@ def plot_latency(
   Returns:
     False, with nothing written, where matplotlib is not installed.
   """
-  if importlib.util.find_spec('matplotlib') is None:
+  if not _figure.has_matplotlib():
     return False
-  # The object interface: no window system, and no state of pyplot's to leak.
-  from matplotlib import figure as figures
   from matplotlib import ticker
-  from matplotlib.backends import backend_agg
 
   measured = np.asarray(measured_ms, np.float64)
   predicted = np.asarray(predicted_ms, np.float64)
-  figure = figures.Figure(figsize=(4.4, 4.2), dpi=150, layout='constrained')
-  backend_agg.FigureCanvasAgg(figure)
+  figure = _figure.new_figure(4.4, 4.2)
   axes = figure.add_subplot()
   everything = np.concatenate([measured, predicted])
   positive = everything[everything > 0]
@@ -95,6 +90,5 @@ def plot_latency(
       0.03, 0.97, note, transform=axes.transAxes, va='top', fontsize=8,
       linespacing=1.4,
   )
-  with _results.atomic_path(path) as partial:
-    figure.savefig(partial, format='png')
+  _figure.save(figure, path)
   return True

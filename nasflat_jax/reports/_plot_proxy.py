@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 
 import numpy as np
 
-from nasflat_jax.reports import _results
+from nasflat_jax.reports import _figure
 
 
 def plot_proxy(
@@ -42,14 +41,9 @@ def plot_proxy(
   Returns:
     False, with nothing written, where matplotlib is not installed.
   """
-  if importlib.util.find_spec('matplotlib') is None:
+  if not _figure.has_matplotlib():
     return False
-  # The object interface: no window system, and no state of pyplot's to leak.
-  from matplotlib import figure as figures
-  from matplotlib.backends import backend_agg
-
-  figure = figures.Figure(figsize=(8.2, 3.8), dpi=150, layout='constrained')
-  backend_agg.FigureCanvasAgg(figure)
+  figure = _figure.new_figure(8.2, 3.8)
   pairs, found = figure.subplots(1, 2, width_ratios=(1.0, 1.25))
   pairs.scatter(support_proxy_ms, support_ms, s=18, color='tab:blue')
   pairs.set_xlabel(f'latency on {proxy} (ms)')
@@ -73,6 +67,5 @@ def plot_proxy(
   found.legend(loc='lower right', frameon=False, fontsize=8)
   for axes in (pairs, found):
     axes.spines[['top', 'right']].set_visible(False)
-  with _results.atomic_path(path) as partial:
-    figure.savefig(partial, format='png')
+  _figure.save(figure, path)
   return True

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from nasflat_jax.search import _hash
 
 # How much constraints are broken, `[B, G] -> [B]`: 0 or less where they hold.
 Violation = Callable[[jax.Array], jax.Array]
@@ -149,12 +150,7 @@ def is_repeat(genotype: jax.Array) -> jax.Array:
   """`[N]` True where an earlier row of `[N, G]` is the same; by sorting."""
   # Two hashes bring equal rows together: sorting by every gene compiles for
   # seconds. Rows between two equal ones would have to share all 64 bits.
-  factors = np.random.default_rng(0).integers(
-      2**32, size=(2, genotype.shape[1]), dtype=np.uint32
-  ) | np.uint32(1)
-  codes = jnp.asarray(genotype).astype(jnp.uint32)
-  mixed = [codes * factor for factor in factors]
-  keys = [(x ^ (x >> 15)).sum(axis=1, dtype=jnp.uint32) for x in mixed]
+  keys = [_hash.row_hash(genotype, seed) for seed in range(2)]
   sorting = jnp.lexsort(keys)  # stable: earlier rows lead
   rows = genotype[sorting]
   same = jnp.zeros(len(rows), bool)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
@@ -13,26 +11,13 @@ from nasflat_jax.search import _crowding
 from nasflat_jax.search import _moves
 
 
-class Nsga2State(NamedTuple):
-  """The population, best first.
-
-  Attributes:
-    members: `P` of them.
-    front: `[P]` int32, which front each is on.
-    crowding: `[P]` how alone each is on its front.
-  """
-
-  members: _algorithm.Members
-  front: jax.Array  # [P]
-  crowding: jax.Array  # [P]
-
-
-def _select(members: _algorithm.Members, size: int) -> Nsga2State:
+def _select(members: _algorithm.Members, size: int) -> _algorithm.Members:
+  """The best by front, then by crowding; best first."""
   members = _algorithm.without_repeats(members)
   front = _crowding.front_number(members)
   alone = _crowding.crowding(members.objectives, front)
   kept = jnp.lexsort((-alone, front))[:size]
-  return Nsga2State(_algorithm.take(members, kept), front[kept], alone[kept])
+  return _algorithm.take(members, kept)
 
 
 def nsga2(
@@ -66,28 +51,23 @@ def nsga2(
     num_draws: the most draws of a child.
 
   Returns:
-    The algorithm.
+    The algorithm; its state is the population, best first.
   """
   if mutation_prob is None:
     mutation_prob = 1.0 / space.spec.num_genes
 
   def init(key):
     del key
-    members = _algorithm.no_members(
+    return _algorithm.no_members(
         num_children, space.spec.num_genes, num_objectives
-    )
-    return Nsga2State(
-        members=members,
-        front=jnp.zeros(num_children, jnp.int32),
-        crowding=jnp.zeros(num_children),
     )
 
   def ask(key, state):
     pick_key, draw_key = jax.random.split(key)
-    filled = state.members.is_filled
+    filled = state.is_filled
     rivals = _moves.pick(pick_key, filled, (2, num_children, 2))
     # The population is sorted: the lower row wins.
-    mother, father = state.members.genotype[rivals.min(axis=-1)]
+    mother, father = state.genotype[rivals.min(axis=-1)]
 
     def breed(key):
       cross_key, mix_key, mutate_key = jax.random.split(key, 3)
@@ -108,7 +88,7 @@ def nsga2(
   def tell(key, state, genotype, scores):
     del key
     children = _algorithm.told(genotype, scores)
-    everyone = _algorithm.together(state.members, children)
+    everyone = _algorithm.together(state, children)
     return _select(everyone, num_children), _algorithm.inform(children)
 
   return _algorithm.SearchAlgorithm(init, ask, tell)

@@ -18,6 +18,7 @@ import numpy as np
 from nasflat_jax import types
 from nasflat_jax import zero_cost
 from nasflat_jax.search import _exhaustive
+from nasflat_jax.search import _hash
 from nasflat_jax.search import _problem
 
 
@@ -58,10 +59,7 @@ def table(
     raise ValueError(f'{space.spec.name}: an architecture is listed twice')
   if not len(rows):
     raise ValueError(f'{space.spec.name}: the table is empty')
-  factors = np.random.default_rng(0).integers(
-      2**32, size=rows.shape[1], dtype=np.uint32
-  ) | np.uint32(1)
-  hashes = _hash(rows, factors)
+  hashes = _hash.row_hash(rows)
   order = np.argsort(hashes)
   # Some rows may share a hash of 32 bits: as many places are looked at.
   width = int(np.unique(hashes, return_counts=True)[1].max())
@@ -71,7 +69,7 @@ def table(
 
   def lookup(genotype: chex.Array) -> jax.Array:
     genotype = jnp.asarray(genotype, jnp.int32)
-    start = jnp.searchsorted(hashed, _hash(genotype, factors))
+    start = jnp.searchsorted(hashed, _hash.row_hash(genotype))
     found = jnp.full(genotype.shape[:-1], jnp.nan)
     for step in range(width):
       place = jnp.minimum(start + step, len(listed) - 1)
@@ -80,12 +78,6 @@ def table(
     return found
 
   return lookup
-
-
-def _hash(genotype: Any, factors: np.ndarray) -> Any:
-  """A number of 32 bits for each row; NumPy or JAX as the genotype."""
-  mixed = genotype.astype(np.uint32) * factors
-  return (mixed ^ (mixed >> 15)).sum(axis=-1, dtype=np.uint32)
 
 
 def tabulate(

@@ -264,6 +264,25 @@ def verified_front(
   )
 
 
+def _measure(
+    measure: Callable[[np.ndarray], np.ndarray],
+    genotype: np.ndarray,  # [n, G]
+) -> np.ndarray:  # [n]
+  """Measures, and refuses what is not a latency."""
+  latency_ms = np.asarray(measure(genotype), np.float64)
+  if latency_ms.shape != (len(genotype),):
+    raise ValueError(
+        f'measure must give [{len(genotype)}], got {latency_ms.shape}'
+    )
+  bad = np.flatnonzero(~((latency_ms > 0.0) & np.isfinite(latency_ms)))
+  if len(bad):
+    raise ValueError(
+        f'measure gave {latency_ms[bad[0]]} for {genotype[bad[0]].tolist()}; '
+        'want milliseconds above 0'
+    )
+  return latency_ms
+
+
 def one_proxy(
     key: chex.PRNGKey,
     measure: Callable[[np.ndarray], np.ndarray],
@@ -300,7 +319,8 @@ def one_proxy(
     enough, and the finalists are the best that is known.
 
   Raises:
-    ValueError: as `propose_by_proxy`, or fewer candidates than measurements.
+    ValueError: as `propose_by_proxy`, fewer candidates than measurements, or
+      what was measured is not a latency.
   """
   where = np.ones(len(candidates), bool) if where is None else where
   where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
@@ -317,8 +337,9 @@ def one_proxy(
   while True:
     new = queue[len(rows) : len(rows) + more]
     rows = np.concatenate([rows, new])
-    new_ms = np.asarray(measure(candidates[new]), np.float64)
-    measured_ms = np.concatenate([measured_ms, new_ms])
+    measured_ms = np.concatenate(
+        [measured_ms, _measure(measure, candidates[new])]
+    )
     key, round_key = jax.random.split(key)
     proposal = propose_by_proxy(
         round_key, candidates, objective, proxy_ms, candidates[rows],
@@ -334,8 +355,9 @@ def one_proxy(
   unseen = np.setdiff1d(proposal.finalists, rows)
   if unseen.size:
     rows = np.concatenate([rows, unseen])
-    verified = np.asarray(measure(candidates[unseen]), np.float64)
-    measured_ms = np.concatenate([measured_ms, verified])
+    measured_ms = np.concatenate(
+        [measured_ms, _measure(measure, candidates[unseen])]
+    )
   front = rows[verified_front(objective[rows], measured_ms)]
   return OneProxyResult(
       tuple(decisions), rows, measured_ms, proposal.latency_ms,

@@ -101,6 +101,10 @@ def pareto_front(
     [1, 0]
   """
   objectives = np.asarray(objectives)
-  kept = np.flatnonzero(np.asarray(non_dominated(objectives, where)))
+  # Ranks are exact in float32, where float64 objectives that differ may not be.
+  order = [np.unique(each, return_inverse=True)[1] for each in objectives.T]
+  ranks = np.stack(order, axis=1).astype(np.float32)
+  ranks[np.isnan(objectives)] = np.nan
+  kept = np.flatnonzero(non_dominated(jnp.asarray(ranks), where))
   _, first = np.unique(objectives[kept], axis=0, return_index=True)
   return kept[first]

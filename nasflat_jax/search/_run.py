@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-import functools
 import os
 import pathlib
 import time
@@ -178,7 +177,7 @@ def run_on_host(
 
   ask = jax.jit(algorithm.ask)
 
-  @functools.partial(jax.jit)
+  @jax.jit
   def tell(key, carry, genotype, scores):
     state, info = algorithm.tell(key, carry.state, genotype, scores)
     new = _algorithm.told(genotype, scores)

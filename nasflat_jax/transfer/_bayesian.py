@@ -10,7 +10,7 @@ support decides, in closed form, which of them this device follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 import dataclasses
 import functools
 
@@ -24,8 +24,9 @@ from nasflat_jax import encodings
 from nasflat_jax import predictors
 from nasflat_jax import spaces
 from nasflat_jax import types
+from nasflat_jax.transfer import _blocks
 
-Encode = Callable[[chex.Array], chex.Array]
+Encode = _blocks.Encode
 
 # Mean of each block's log weight before measuring; all have the same spread.
 # Chosen, with the constants below, on devices that are a target in none of the
@@ -153,46 +154,6 @@ def fit_sources(
   return predict
 
 
-def _standardised(
-    space: types.SearchSpace, encode: Encode
-) -> tuple[Encode, np.ndarray]:
-  """Columns of mean 0 and spread 1 over the space's sample, and their values.
-
-  A column without a spread is 0.
-  """
-  values = np.asarray(encode(spaces.reference_sample(space)), np.float64)
-  mean, spread = values.mean(axis=0), values.std(axis=0)
-  # What rounding leaves of a constant is not a spread.
-  scale = 1.0 / np.where(spread > 1e-6 * np.abs(mean), spread, np.inf)
-
-  def each(genotype: chex.Array) -> jax.Array:
-    return (jnp.asarray(encode(genotype)) - mean) * scale
-
-  return each, (values - mean) * scale
-
-
-def _further_block(space: types.SearchSpace, encode: Encode) -> Encode:
-  """An encoding as a block of unit variance."""
-  each, values = _standardised(space, encode)
-  length = np.sqrt(max(1, (values.std(axis=0) > 0).sum()))
-  return lambda genotype: each(genotype) / length
-
-
-def _source_blocks(
-    space: types.SearchSpace, sources: Encode
-) -> dict[str, Encode]:
-  """The two blocks of source devices: each of them, and their mean."""
-  each, values = _standardised(space, sources)
-  together = values.mean(axis=1).std()
-  together = together if together > 1e-3 else np.inf
-  return {
-      'sources': lambda genotype: each(genotype) / np.sqrt(values.shape[1]),
-      'mean_source': lambda genotype: (
-          each(genotype).mean(axis=1, keepdims=True) / together
-      ),
-  }
-
-
 def bayesian_model(
     space: types.SearchSpace,
     sources: Encode | None = None,
@@ -232,11 +193,11 @@ def bayesian_model(
       name: getattr(encodings, name)(space) for name in blocks
   }
   if sources is not None:
-    chosen |= _source_blocks(space, sources)
+    chosen |= _blocks.source_blocks(space, sources)
   for name, encode in (further or {}).items():
     if name in chosen:
       raise ValueError(f'further: there is a block {name!r} already')
-    chosen[name] = _further_block(space, encode)
+    chosen[name] = _blocks.further_block(space, encode)
   few = jnp.asarray(spaces.reference_sample(space)[:2])
   sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
   if not sum(sizes.values()):

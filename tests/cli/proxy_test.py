@@ -141,7 +141,7 @@ class ProxyTest(parameterized.TestCase):
       self.assertEqual(summary['num_support_measured_on_proxy'], len(rows))
 
   @parameterized.parameters(
-      (['--adapt=magic'], "--adapt: unknown 'magic'"),
+      (['--adapt=magic'], '--adapt=magic: value should be one of'),
       (['--threshold=1.5'], '--threshold must be between 0 and 1, got 1.5'),
       (['--confidence=0'], '--confidence must be between 0 and 1'),
       (['--objective=speed'], "--objective: unknown 'speed'"),

@@ -207,12 +207,92 @@ class FrontTest(absltest.TestCase):
     self.assertGreater(found.min(), chance.max())
 
 
+def _told(algorithm, objectives, violation=None):
+  """The state after all members from 0 on were told, a batch at a time."""
+  state = algorithm.init(jax.random.key(0))
+  tell = jax.jit(algorithm.tell)
+  batch = algorithm.ask(jax.random.key(0), state)[0].shape[0]
+  if violation is None:
+    violation = np.zeros(len(objectives))
+  for start in range(0, len(objectives), batch):
+    rows = slice(start, start + batch)
+    state, _ = tell(
+        jax.random.key(0), state, _members()[: len(objectives)][rows],
+        search.Scores(objectives[rows], violation[rows]),
+    )
+  return state
+
+
+class SurvivalTest(absltest.TestCase):
+
+  def test_the_oldest_die_not_the_worst_and_failures_take_no_place(self):
+    values = np.array([1, 9, 3, 8, np.nan, 7, 6, np.nan])[:, None]
+    state = _told(
+        search.regularised_evolution(
+            _SPACE, population_size=4, tournament_size=2
+        ),
+        values,
+    )
+    np.testing.assert_array_equal(
+        state.members.objectives[np.argsort(state.birth), 0], [3, 8, 7, 6]
+    )
+
+  def test_nsga2_keeps_the_best_fronts_and_the_least_crowded(self):
+    rng = np.random.default_rng(0)
+    size = 12
+    # Few levels in the second objective: ties.
+    objectives = np.stack([rng.random(24), rng.integers(7, size=24)], axis=1)
+    violation = np.where(rng.random(24) < 0.3, rng.random(24), 0.0)
+    state = _told(
+        search.nsga2(_SPACE, num_children=size), objectives, violation
+    )
+    kept = np.arange(0)
+    for half in (np.arange(12), np.arange(12, 24)):
+      kept = _nsga2_reference(
+          np.concatenate([kept, half]), objectives, violation, size
+      )
+    np.testing.assert_array_equal(
+        np.sort(state.objectives[:, 0]),
+        np.sort(objectives[kept, 0].astype(np.float32)),
+    )
+
+
+def _nsga2_reference(rows, objectives, violation, size):
+  """Deb et al.'s survivors of `rows`, by its definition."""
+
+  def dominates(a, b):
+    if violation[a] != violation[b]:
+      return violation[a] < violation[b]
+    a, b = objectives[a], objectives[b]
+    return (a <= b).all() and (a < b).any()
+
+  left, kept = list(rows), []
+  while len(kept) < size:
+    front = [b for b in left if not any(dominates(a, b) for a in left)]
+    left = [row for row in left if row not in front]
+    alone = dict.fromkeys(front, 0.0)
+    for values in objectives.T:
+      order = sorted(front, key=lambda row, values=values: values[row])
+      span = values[order[-1]] - values[order[0]]
+      for place, row in enumerate(order):
+        if place in (0, len(order) - 1):
+          alone[row] = np.inf
+        elif span:
+          gap = values[order[place + 1]] - values[order[place - 1]]
+          alone[row] += gap / span
+    kept += sorted(front, key=lambda row: -alone[row])[: size - len(kept)]
+  return np.array(kept)
+
+
 class HostTest(absltest.TestCase):
 
   def setUp(self):
     super().setUp()
     folder = self.enterContext(tempfile.TemporaryDirectory())
     self.path = pathlib.Path(folder) / 'state.npz'
+    self.algorithm = search.regularised_evolution(
+        _SPACE, population_size=8, tournament_size=3, num_children=4
+    )
 
   def _run(self, stop=None, **keywords):
     rounds = []
@@ -226,9 +306,7 @@ class HostTest(absltest.TestCase):
 
     result = search.run_on_host(
         jax.random.key(0),
-        search.regularised_evolution(
-            _SPACE, population_size=8, tournament_size=3, num_children=4
-        ),
+        self.algorithm,
         evaluate,
         num_rounds=6,
         archive_size=4,

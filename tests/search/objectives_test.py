@@ -94,13 +94,18 @@ class LatencyTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    support = np.asarray(transfer.choose_support(jax.random.key(0), _SPACE, 8))
+    support = np.asarray(_SPACE.random(jax.random.key(0), 8))
     costs = _SPACE.costs(support)
     latency_ms = np.stack([costs.flops / 2e7, costs.activation_bytes / 1e6])
     cls.adapted = transfer.adapt_bayesian(
         transfer.bayesian_model(_SPACE), np.stack([support] * 2), latency_ms
     )
     cls.genotype = _SPACE.random(jax.random.key(1), 40)
+    cls.within = staticmethod(jax.jit(jax.vmap(
+        lambda budget: search.probability_within(
+            cls.adapted, budget, device=1
+        )(cls.genotype)
+    )))
 
   def test_the_median_is_what_predict_says(self):
     predicted = self.adapted.predict(self.genotype)
@@ -111,26 +116,24 @@ class LatencyTest(parameterized.TestCase):
           rtol=1e-5,
       )
 
-  @parameterized.parameters(0.5, 0.95)
+  @parameterized.parameters(0.05, 0.95)
   def test_a_quantile_has_its_probability(self, level):
     bound = search.latency_quantile(self.adapted, level=level, device=1)
     bound_ms = bound(self.genotype)
-    for row in (0, 7):
-      holds = search.probability_within(
-          self.adapted, bound_ms[row], device=1
-      )(self.genotype)
-      self.assertAlmostEqual(float(holds[row]), level, delta=1e-3)
+    holds = jnp.diagonal(self.within(bound_ms))
+    np.testing.assert_allclose(holds, level, atol=1e-3)
 
   def test_the_budget_may_be_traced_and_has_a_gradient(self):
-    def probability(budget):
-      return search.probability_within(self.adapted, budget)(self.genotype[:1])
-
-    budgets = jnp.linspace(1.0, 12.0, 12)
-    holds = jax.jit(jax.vmap(probability))(budgets)[:, 0]
-    self.assertTrue((jnp.diff(holds) >= 0.0).all())
-    slope = jax.grad(lambda budget: probability(budget)[0])(5.5)
-    self.assertTrue(np.isfinite(slope) and slope >= 0.0)
-    self.assertEqual(float(probability(0.0)[0]), 0.0)
+    budgets = jnp.linspace(0.0, 12.0, 40)
+    holds = self.within(budgets)
+    self.assertTrue((jnp.diff(holds, axis=0) >= 0.0).all())
+    np.testing.assert_array_equal(holds[0], 0.0)
+    self.assertGreater(float(holds[-1].max()), 0.5)
+    probability = search.probability_within
+    slope = jax.jit(jax.grad(
+        lambda budget: probability(self.adapted, budget)(self.genotype).sum()
+    ))(5.5)
+    self.assertGreater(float(slope), 0.0)
 
   def test_mistakes(self):
     with self.assertRaisesRegex(ValueError, 'device 2 is not one of 0..1'):

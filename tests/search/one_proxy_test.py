@@ -120,6 +120,8 @@ class OneProxyTest(absltest.TestCase):
   def test_refuses(self):
     with self.assertRaisesRegex(ValueError, 'num_support must be from 4'):
       self._run(self.proxy_ms, num_support=3)
+    with self.assertRaisesRegex(ValueError, 'measure gave nan for'):
+      self._run(np.full(len(self.genotype), np.nan))
     with self.assertRaisesRegex(ValueError, 'no candidate is allowed'):
       search.propose_by_proxy(
           jax.random.key(0), self.genotype, self.objective, self.proxy_ms,

@@ -84,6 +84,10 @@ class NonDominatedTest(parameterized.TestCase):
     self.assertTrue((np.diff(front[:, 0]) > 0).all())
     self.assertTrue((np.diff(front[:, 1]) < 0).all())
 
+  def test_front_tells_apart_what_float32_does_not(self):
+    objectives = np.array([[1.0, 5.0], [1.0 + 1e-12, 5.0], [2.0, 5.0 - 1e-12]])
+    self.assertEqual(search.pareto_front(objectives).tolist(), [0, 2])
+
 
 class HypervolumeTest(parameterized.TestCase):
 

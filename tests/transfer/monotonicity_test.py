@@ -74,17 +74,19 @@ class MonotonicityTest(parameterized.TestCase):
     self.assertLess(float(few.lower[0]), 0.9)
     self.assertBetween(float(many.lower[0]), 0.99, 1.0)
 
-  def test_unbatched_with_masked_pairs_that_do_not_count(self):
-    a, b = _pairs(10, 0.95, 1)
-    got = transfer.monotonicity(
-        jax.random.key(0),
-        jnp.concatenate([jnp.array([9.0, jnp.nan]), a[0]]),
-        jnp.concatenate([jnp.array([-9.0, 3.0]), b[0]]),
-        where=jnp.arange(12) >= 2,
+  def test_masked_pairs_do_not_count_wherever_they_are(self):
+    a, b = _pairs(18, 0.95, 300)
+    ahead = lambda ms, *first: jnp.concatenate(
+        [jnp.tile(jnp.array(first), (300, 1)), ms], axis=1
     )
-    wanted = _estimate(a, b)
-    self.assertAlmostEqual(float(got.estimate), float(wanted.estimate[0]), 5)
-    self.assertAlmostEqual(float(got.lower), float(wanted.lower[0]), delta=0.2)
+    got = _many(
+        ahead(a, 9.0, jnp.nan), ahead(b, -9.0, 3.0),
+        np.tile(np.arange(20) >= 2, (300, 1)),
+    )
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5),
+        got, _estimate(a, b),
+    )
 
   @parameterized.parameters(3, 8)
   def test_says_nothing_of_three_pairs_or_a_constant(self, num):
