@@ -129,6 +129,7 @@ def _choose_proxy(
   )
   order = np.argsort(-np.nan_to_num(likeness, nan=-1.0), kind='stable')
   return devices[chosen], {
+      'num_choices': len(devices),
       'auto_candidates': {
           devices[i].name: float(likeness[i]) for i in order[:5]
       }
@@ -244,7 +245,8 @@ def search_and_report(
     proposal = search.propose_by_proxy(
         key, genotype, wanted, proxy_ms, support, support_ms, support_proxy_ms,
         adapt=adapter, where=useful, threshold=threshold,
-        confidence=confidence, num_finalists=num_finalists,
+        confidence=confidence, num_choices=extra.get('num_choices', 1),
+        num_finalists=num_finalists,
     )
   decision, finalists = proposal.decision, proposal.finalists
   known = [file.genotype for file in (measured, finals) if file is not None]
@@ -363,12 +365,15 @@ def _write(
       'num_finalists_to_measure': len(todo),
       'front': front and space.to_string(genotype[front[0]]),
   })
-  confidence = summary['confidence']
-  for label, one in (
-      (f'proxy {proxy}', decision.proxy), ('adapted', decision.adapted)
+  num_choices = summary.get('num_choices', 1)
+  among = f', for {num_choices} choices' if num_choices > 1 else ''
+  for label, one, more in (
+      (f'proxy {proxy}', decision.proxy, among),
+      ('adapted', decision.adapted, ''),
   ):
     print(
-        f'Monotonicity, {label}: {one.estimate:.3f}, {confidence:.0%} interval '
+        f'Monotonicity, {label}: {one.estimate:.3f}, '
+        f'{summary["confidence"]:.0%} interval{more} '
         f'{one.lower:.3f} to {one.upper:.3f}'
     )
   print({

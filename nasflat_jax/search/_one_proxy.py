@@ -186,6 +186,7 @@ def propose_by_proxy(
     where: np.ndarray | None = None,  # [N]
     threshold: float = THRESHOLD,
     confidence: float = 0.9,
+    num_choices: int = 1,
     num_finalists: int = 10,
 ) -> ProxyProposal:
   """One round: estimates, decides, and searches all candidates.
@@ -202,6 +203,9 @@ def propose_by_proxy(
     where: `[N]` True for candidates that may be found; None allows all.
     threshold: correlation that is enough.
     confidence: of the intervals.
+    num_choices: devices among which the same sample chose the proxy. The
+      proxy's interval then has confidence `1 - (1 - confidence) / num_choices`
+      (Bonferroni), so that the best of many by chance is not reused.
     num_finalists: the most to propose. A longer front is thinned evenly.
 
   Returns:
@@ -224,9 +228,10 @@ def propose_by_proxy(
     raise ValueError('no candidate is allowed')
   left_out = _out_of_fold(adapt, support, support_ms)
   keys = jax.random.split(key)
+  stricter = 1.0 - (1.0 - confidence) / num_choices
   proxy, adapted = (
-      _monotonicity(k, scores, support_ms, confidence)
-      for k, scores in zip(keys, (support_proxy_ms, left_out))
+      _monotonicity(keys[0], support_proxy_ms, support_ms, stricter),
+      _monotonicity(keys[1], left_out, support_ms, confidence),
   )
   decision = decide(
       proxy, adapted, size, threshold=threshold, confidence=confidence

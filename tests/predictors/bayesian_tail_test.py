@@ -112,14 +112,8 @@ class BayesianTailTest(parameterized.TestCase):
     holds = jnp.diagonal(_within(posterior, jnp.pad(bounds[2], (0, 35)))[:6])
     np.testing.assert_allclose(holds, 0.9, atol=1e-3)
     # Below the smallest latency that the warp knows there is no jump.
-<<<<<<< HEAD
-    small = jnp.geomspace(0.05, 1.0, 40)
-    probability = jax.jit(predictors.probability_within)
-    holds = jnp.stack([probability(posterior, features, ms) for ms in small])
-=======
     small = jnp.append(-1.0, jnp.geomspace(0.05, 1.0, 40))
     holds = _within(posterior, small)
->>>>>>> review
     self.assertTrue((jnp.diff(holds, axis=0) >= 0.0).all())
     np.testing.assert_array_equal(holds[0], 0.0)
 
