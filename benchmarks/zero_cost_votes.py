@@ -26,7 +26,7 @@ from zero_cost_study import tables
 from nasflat_jax import predictors
 from nasflat_jax import zero_cost
 
-_SETS = (
+SETS = (
     ('synflow', 'jacov', 'snip'),  # Abdelfattah et al.
     ('synflow', 'jacov', 'nwot'),
     ('flops', 'params', 'l2_norm'),
@@ -46,7 +46,7 @@ def singles(table: tables.Table) -> dict[str, float]:
 def combined(table: tables.Table) -> list[dict[str, Any]]:
   """Vote and mean rank of fixed sets, and of all thirteen."""
   rows = []
-  for names in (*_SETS, table.proxies):
+  for names in (*SETS, table.proxies):
     scores = np.stack([table.column(name) for name in names], axis=1)
     rows.append({
         'proxies': list(names),
