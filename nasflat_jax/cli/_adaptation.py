@@ -116,7 +116,8 @@ def check_out(out: pathlib.Path) -> None:
   while not place.exists() and place != place.parent:
     place = place.parent
   if not place.is_dir():
-    raise ValueError(f'--out={out}: {place} exists and is not a folder')
+    above = '' if place == out else f'{place} '
+    raise ValueError(f'--out={out}: {above}exists and is not a folder')
   if not os.access(place, os.W_OK | os.X_OK):
     raise ValueError(f'--out={out}: {place} cannot be written to')
 

@@ -10,6 +10,7 @@ import tempfile
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import pytest
 
 from nasflat_jax import spaces
 from nasflat_jax.cli import proxy
@@ -121,6 +122,7 @@ class ProxyTest(parameterized.TestCase):
       self.assertIn(index, range(100, 15000, 200))
       self.assertEqual(float(row['objective']), 90 - index % 7)
 
+  @pytest.mark.slow
   def test_a_device_of_the_tables_and_the_most_alike(self):
     table = real_data.table('nasbench201')
     rows = np.arange(60, 15625, 700)

@@ -6,6 +6,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 from zero_cost import reference
 
 from nasflat_jax import spaces
@@ -75,6 +76,7 @@ def _float64(values):
   return {name: np.asarray(x, np.float64) for name, x in values.items()}
 
 
+@pytest.mark.slow
 class InvertedTest(parameterized.TestCase):
 
   @parameterized.parameters(range(len(_CANDIDATES)))
