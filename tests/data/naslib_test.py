@@ -86,7 +86,8 @@ class NaslibTest(parameterized.TestCase):
     np.testing.assert_array_equal(table.row('svhn', 'zen'), [1.0, np.nan])
     np.testing.assert_array_equal(table.row('cifar10', 'synflow'), [np.nan, 3])
     np.testing.assert_array_equal(
-        table.row('svhn', 'suite_zero'), table.row('cifar10', 'near_test_one_seed')
+        table.row('svhn', 'suite_zero'),
+        table.row('cifar10', 'near_test_one_seed'),
     )
     self.assertTrue(np.isnan(table.row('svhn', 'near_test_one_seed')).all())
     again = data.AccuracyTable.load(self.base / 'suitezero_nasbench201.npz')

@@ -128,7 +128,9 @@ class ListTest(absltest.TestCase):
         ('transnas_macro', 7), ('transnas_micro', 10),
     ])
     self.assertLen(data.siblings('transnas_micro', 'svhn'), 9)
-    self.assertEqual(data.tasks('nasbench_macro'), [('nasbench_macro', 'cifar10')])
+    self.assertEqual(
+        data.tasks('nasbench_macro'), [('nasbench_macro', 'cifar10')]
+    )
 
 
 class RealTest(parameterized.TestCase):
