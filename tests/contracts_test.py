@@ -32,6 +32,7 @@ _SPACES = {
     'NASBENCH201': spaces.NASBENCH201,
     'FBNET': spaces.FBNET,
     'OFA': spaces.OFA,
+    'NASBENCH101': spaces.NASBENCH101,
 }
 
 def _proxies(space: types.SearchSpace) -> data.ZeroCostTable:

@@ -17,6 +17,9 @@ from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
+from nasflat_jax.spaces._nasbench101 import NASBENCH101
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_hash
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_pruned
 from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
@@ -29,6 +32,7 @@ from nasflat_jax.spaces._sample import reference_sample
 
 __all__ = (
     'FBNET',
+    'NASBENCH101',
     'NASBENCH201',
     'OFA',
     'OfaSettings',
@@ -39,6 +43,8 @@ __all__ = (
     'isomorphism_class',
     'live_edges',
     'names',
+    'nasbench101_hash',
+    'nasbench101_pruned',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from nasflat_jax import types
 from nasflat_jax.spaces import _fbnet
+from nasflat_jax.spaces import _nasbench101
 from nasflat_jax.spaces import _nasbench201
 from nasflat_jax.spaces import _ofa
 
 _SPACES = {
     space.spec.name: space
-    for space in (_nasbench201.NASBENCH201, _fbnet.FBNET, _ofa.OFA)
+    for space in (
+        _nasbench201.NASBENCH201,
+        _fbnet.FBNET,
+        _ofa.OFA,
+        _nasbench101.NASBENCH101,
+    )
 }
 
 
