@@ -17,6 +17,7 @@ from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
+from nasflat_jax.spaces._namespace import space_token
 from nasflat_jax.spaces._nasbench101 import NASBENCH101
 from nasflat_jax.spaces._nasbench101_hash import nasbench101_hash
 from nasflat_jax.spaces._nasbench101_hash import nasbench101_pruned
@@ -28,6 +29,9 @@ from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
 from nasflat_jax.spaces._ofa_settings import OfaSettings
+from nasflat_jax.spaces._operators import operator_attributes
+from nasflat_jax.spaces._operators import OPERATOR_COLUMNS
+from nasflat_jax.spaces._operators import OPERATOR_KINDS
 from nasflat_jax.spaces._sample import reference_sample
 
 __all__ = (
@@ -35,6 +39,8 @@ __all__ = (
     'NASBENCH101',
     'NASBENCH201',
     'OFA',
+    'OPERATOR_COLUMNS',
+    'OPERATOR_KINDS',
     'OfaSettings',
     'canonical',
     'genotype_of',
@@ -48,5 +54,7 @@ __all__ = (
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
+    'operator_attributes',
     'reference_sample',
+    'space_token',
 )

@@ -24,7 +24,14 @@ from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _layer_costs
 from nasflat_jax.spaces import _nasbench101_costs as _costs
+from nasflat_jax.spaces import _operators
 
+_OPERATORS = (
+    types.Operator('conv', (3, 3)),
+    types.Operator('conv', (1, 1)),
+    types.Operator('max_pool', (3, 3)),
+    *(types.Operator('absent'),) * 3,
+)
 _NUM_GENES = _costs.NUM_GENES
 _NUM_VERTICES = _costs.NUM_VERTICES
 _OUTPUT = _costs.OUTPUT
@@ -50,6 +57,7 @@ def _make_spec() -> types.SpaceSpec:
       name='nasbench101',
       gene_names=_costs.GENE_NAMES,
       op_names=(*_costs.GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(*_OPERATORS),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_VERTICES,
