@@ -4,6 +4,7 @@ import os
 import pathlib
 import tempfile
 from unittest import mock
+import zipfile
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -11,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from nasflat_jax import data
+from nasflat_jax import spaces
 import real_data
 
 _NAN = np.nan
@@ -114,6 +116,51 @@ class FoundTest(parameterized.TestCase):
       task.column('size')
 
 
+class NetworksTest(absltest.TestCase):
+
+  def _task(self, space, cells, accuracy, **proxies):
+    genotype = spaces.get(space).from_string(cells)
+    columns = np.full((len(cells), 13), _NAN)
+    for name, values in proxies.items():
+      columns[:, data.PROXIES.index(name)] = values
+    return data.Task(
+        space=space, task='cifar10', metric='validation', source='toy',
+        genotype=genotype, accuracy=accuracy, proxies=columns,
+        proxy_sources=((),) * 13,
+    )
+
+  def test_one_network_under_two_genotypes(self):
+    # Input to output, with and without a vertex that leads nowhere.
+    task = self._task(
+        'nasbench101',
+        [
+            '(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 4, 1)', '(0, 1, 0, 0, 0, 1)',
+            '(0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 4, 1)',
+        ],
+        [80.0, 82.0, 91.0],
+        zen=[1.0, _NAN, 5.0], snip=[_NAN, _NAN, 2.0],
+    )
+    first, second, third = task.networks()
+    self.assertEqual(first, second)
+    self.assertNotEqual(first, third)
+    merged = task.merged()
+    np.testing.assert_array_equal(merged.genotype, task.genotype[[0, 2]])
+    np.testing.assert_array_equal(merged.accuracy, [81.0, 91.0])
+    np.testing.assert_array_equal(merged.column('zen'), [1.0, 5.0])
+    np.testing.assert_array_equal(merged.column('snip'), [_NAN, 2.0])
+
+  def test_isomorphic_cells(self):
+    cell = '|skip_connect~0|+|{}~0|{}~1|+|none~0|none~1|skip_connect~2|'
+    task = self._task(
+        'nasbench201',
+        [cell.format('nor_conv_3x3', 'avg_pool_3x3'),
+         cell.format('avg_pool_3x3', 'nor_conv_3x3')],
+        [1.0, 2.0],
+    )
+    self.assertLen(set(task.networks().tolist()), 1)
+    np.testing.assert_array_equal(task.merged().accuracy, [1.5])
+
+
 class ListTest(absltest.TestCase):
 
   def test_the_28(self):
@@ -139,6 +186,32 @@ class RealTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     real_data.mirror()
+
+  def test_500_cells_of_nasbench101_are_292_networks(self):
+    table = data.load_accuracy('nasbench101')
+    self.assertEqual(table.num_architectures, 500)
+    networks = spaces.nasbench101_hash(table.genotype)
+    self.assertLen(set(networks), 292)
+    # Every accuracy is one training's: a whole number of 9,984 images.
+    images = table.row('cifar10', 'validation_one_run') * 99.84
+    np.testing.assert_allclose(images, images.round(), atol=1e-3)
+    # The parameters say that operations and adjacency are read aright.
+    np.testing.assert_allclose(
+        np.asarray(spaces.NASBENCH101.costs(table.genotype).params),
+        table.row('cifar10', 'params') * 1e6, rtol=0, atol=0.5,
+    )
+
+  def test_energy_of_training_nasbench101(self):
+    table = data.load('ecnas_nasbench101')
+    self.assertEqual(table.values.shape, (1, 4310))
+    self.assertEqual(table.devices[0].unit, 'kWh')
+    (file,) = data.sources()['ecnas_nasbench101'].files
+    path = real_data.mirror() / file.mirror_path
+    with zipfile.ZipFile(path) as archive:
+      params = np.frombuffer(archive.read('archive/data/3'), '<i8')
+    np.testing.assert_array_equal(
+        np.asarray(spaces.NASBENCH101.costs(table.genotype).params), params
+    )
 
   def test_suite_zeros_cell_accuracy_is_nearly_the_test_accuracy(self):
     names = data.metrics('nasbench201', 'cifar10')
