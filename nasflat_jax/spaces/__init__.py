@@ -20,6 +20,9 @@ from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
 from nasflat_jax.spaces._namespace import space_token
+from nasflat_jax.spaces._nasbench101 import NASBENCH101
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_hash
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_pruned
 from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
@@ -37,6 +40,7 @@ from nasflat_jax.spaces._transnas_micro import transnas_micro_from_naslib
 
 __all__ = (
     'FBNET',
+    'NASBENCH101',
     'NASBENCH201',
     'OFA',
     'OPERATOR_COLUMNS',
@@ -52,6 +56,8 @@ __all__ = (
     'live_edges',
     'members',
     'names',
+    'nasbench101_hash',
+    'nasbench101_pruned',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
