@@ -1,5 +1,6 @@
 """Tasks: every table of a space joined by architecture."""
 
+import csv
 import os
 import pathlib
 import tempfile
@@ -225,6 +226,59 @@ class RealTest(parameterized.TestCase):
     for split, difference in (('test', 0.215), ('validation', 0.415)):
       found = np.abs(table.row('cifar10', split) - leak).mean()
       self.assertAlmostEqual(found, difference, places=3)
+
+  @parameterized.parameters('transnas_macro', 'transnas_micro')
+  def test_best_epoch_is_at_least_the_final_one(self, space):
+    # In every row and task only if both files name the same network.
+    best = data.load_accuracy(f'nasgraph_{space}')
+    final = data.load_accuracy(space).join(best.genotype)
+    rows = {'transnas_macro': 3256, 'transnas_micro': 4096}[space]
+    self.assertEqual(best.num_architectures, rows)
+    for task in best.tasks:
+      gain = best.row(task, 'validation_best') - final.row(
+          task, 'validation_final'
+      )
+      self.assertEqual((gain >= 0).sum(), rows, task)
+      self.assertGreater(gain.max(), 0, task)
+
+  def test_transnas_files_hold_no_strings_but_an_order(self):
+    # Row 1 as in the readme of its authors; a loss that is infinite upstream.
+    table = data.load_accuracy('nasgraph_transnas_macro')
+    strings = spaces.TRANSNAS_MACRO.to_string(table.genotype[:2])
+    self.assertEqual(strings[1], '64-2311-basic')
+    (file,) = (
+        f for f in data.sources()['nasgraph_transnas_macro'].files
+        if f.stem == 'transbench101_class_scene'
+    )
+    path = real_data.mirror() / file.mirror_path
+    with path.open() as text:
+      rows = list(csv.DictReader(text))
+    for metric, name in (
+        ('validation_best', 'valid_top1'), ('test_best_top5', 'test_top5'),
+        ('train_seconds', 'time_elapsed'),
+    ):
+      for i in (0, 1, 3255):
+        self.assertEqual(
+            table.row('class_scene', metric)[i], float(rows[i][name])
+        )
+    losses = [
+        np.isnan(
+            data.load_accuracy(f'nasgraph_{space}').row(
+                'room_layout', 'validation_best_loss'
+            )
+        ).sum()
+        for space in ('transnas_macro', 'transnas_micro')
+    ]
+    self.assertEqual(sum(losses), 1)
+
+  def test_zccombine_and_suite_zero_are_one_draw_on_cells_of_transnas(self):
+    first = data.load_accuracy('zccombine_transnas_micro')
+    second = data.load_accuracy('suitezero_transnas_micro').join(first.genotype)
+    self.assertEqual(first.num_architectures, 2128)
+    for column in ('zen', 'epe_nas', 'synflow', 'validation_final'):
+      np.testing.assert_array_equal(
+          first.row('class_scene', column), second.row('class_scene', column)
+      )
 
   @parameterized.parameters('cifar10', 'ImageNet16-120')
   def test_zccombine_and_suite_zero_are_one_draw(self, task):
