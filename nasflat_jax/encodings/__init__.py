@@ -15,6 +15,9 @@ from nasflat_jax.encodings._costs import none
 from nasflat_jax.encodings._learned import arch2vec
 from nasflat_jax.encodings._learned import cate
 from nasflat_jax.encodings._learned import caz
+from nasflat_jax.encodings._structure import placed_costs
+from nasflat_jax.encodings._structure import positions
+from nasflat_jax.encodings._structure import topology
 from nasflat_jax.encodings._zero_cost import zcp
 
 __all__ = [
@@ -27,7 +30,10 @@ __all__ = [
     'none',
     'one_hot',
     'op_counts',
+    'placed_costs',
+    'positions',
     'roofline',
+    'topology',
     'total_costs',
     'zcp',
 ]
