@@ -106,6 +106,14 @@ class FoundTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         function(space, task)
 
+  def test_absent_data_names_the_command(self):
+    (self.base / 'suitezero_nasbench201.npz').unlink()
+    with self.assertRaisesRegex(
+        FileNotFoundError, 'suitezero_nasbench201.npz: run nasflat-data '
+        '--source=accuracy'
+    ):
+      data.load_task('nasbench201', 'cifar10')
+
   def test_select(self):
     task = data.load_task('nasbench201', 'cifar10')
     part = task.select(np.array([2, 0]))
