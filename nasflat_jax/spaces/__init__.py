@@ -17,6 +17,7 @@ from nasflat_jax.spaces._codec import members
 from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._edge_cell import live_edges
 from nasflat_jax.spaces._fbnet import FBNET
+from nasflat_jax.spaces._mobilenet_v2 import MOBILENET_V2
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
 from nasflat_jax.spaces._namespace import space_token
@@ -26,6 +27,7 @@ from nasflat_jax.spaces._nasbench101_hash import nasbench101_pruned
 from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
+from nasflat_jax.spaces._nasbench_macro import NASBENCH_MACRO
 from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
@@ -40,8 +42,10 @@ from nasflat_jax.spaces._transnas_micro import transnas_micro_from_naslib
 
 __all__ = (
     'FBNET',
+    'MOBILENET_V2',
     'NASBENCH101',
     'NASBENCH201',
+    'NASBENCH_MACRO',
     'OFA',
     'OPERATOR_COLUMNS',
     'OPERATOR_KINDS',
