@@ -33,6 +33,12 @@ _SPACES = {
     'FBNET': spaces.FBNET,
     'OFA': spaces.OFA,
     'NASBENCH101': spaces.NASBENCH101,
+    'DARTS': spaces.DARTS,
+    'NDS_AMOEBA': spaces.NDS_AMOEBA,
+    'NDS_DARTS': spaces.NDS_DARTS,
+    'NDS_ENAS': spaces.NDS_ENAS,
+    'NDS_NASNET': spaces.NDS_NASNET,
+    'NDS_PNAS': spaces.NDS_PNAS,
 }
 
 def _proxies(space: types.SearchSpace) -> data.ZeroCostTable:

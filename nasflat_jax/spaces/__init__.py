@@ -14,6 +14,7 @@ their largest number, of each operation at each position.
 from nasflat_jax.spaces._codec import genotype_of
 from nasflat_jax.spaces._codec import index_of
 from nasflat_jax.spaces._codec import num_indices
+from nasflat_jax.spaces._darts import DARTS
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
@@ -25,6 +26,12 @@ from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
 from nasflat_jax.spaces._nasbench201_costs import live_edges
+from nasflat_jax.spaces._nds import NDS_AMOEBA
+from nasflat_jax.spaces._nds import NDS_DARTS
+from nasflat_jax.spaces._nds import NDS_ENAS
+from nasflat_jax.spaces._nds import nds_genotype
+from nasflat_jax.spaces._nds import NDS_NASNET
+from nasflat_jax.spaces._nds import NDS_PNAS
 from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
@@ -35,9 +42,15 @@ from nasflat_jax.spaces._operators import OPERATOR_KINDS
 from nasflat_jax.spaces._sample import reference_sample
 
 __all__ = (
+    'DARTS',
     'FBNET',
     'NASBENCH101',
     'NASBENCH201',
+    'NDS_AMOEBA',
+    'NDS_DARTS',
+    'NDS_ENAS',
+    'NDS_NASNET',
+    'NDS_PNAS',
     'OFA',
     'OPERATOR_COLUMNS',
     'OPERATOR_KINDS',
@@ -51,6 +64,7 @@ __all__ = (
     'names',
     'nasbench101_hash',
     'nasbench101_pruned',
+    'nds_genotype',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',

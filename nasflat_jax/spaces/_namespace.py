@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nasflat_jax import types
+from nasflat_jax.spaces import _darts
 from nasflat_jax.spaces import _fbnet
 from nasflat_jax.spaces import _nasbench101
 from nasflat_jax.spaces import _nasbench201
+from nasflat_jax.spaces import _nds
 from nasflat_jax.spaces import _ofa
 
 _SPACES = {
@@ -19,6 +21,8 @@ _SPACES = {
         _fbnet.FBNET,
         _ofa.OFA,
         _nasbench101.NASBENCH101,
+        _darts.DARTS,
+        *_nds.SPACES.values(),
     )
 }
 
