@@ -106,6 +106,14 @@ class FoundTest(parameterized.TestCase):
       with self.assertRaisesRegex(ValueError, message):
         function(space, task)
 
+  def test_absent_data_names_the_command(self):
+    (self.base / 'suitezero_nasbench201.npz').unlink()
+    with self.assertRaisesRegex(
+        FileNotFoundError, 'suitezero_nasbench201.npz: run nasflat-data '
+        '--source=accuracy'
+    ):
+      data.load_task('nasbench201', 'cifar10')
+
   def test_select(self):
     task = data.load_task('nasbench201', 'cifar10')
     part = task.select(np.array([2, 0]))
@@ -212,6 +220,23 @@ class RealTest(parameterized.TestCase):
       params = np.frombuffer(archive.read('archive/data/3'), '<i8')
     np.testing.assert_array_equal(
         np.asarray(spaces.NASBENCH101.costs(table.genotype).params), params
+    )
+
+  def test_all_networks_of_nasbench_macro(self):
+    task = data.load_task('nasbench_macro', 'cifar10')
+    self.assertEqual(task.num_architectures, 3**8)
+    # The parameters say which digit is which operation.
+    costs = spaces.NASBENCH_MACRO.costs(task.genotype)
+    np.testing.assert_allclose(
+        np.asarray(costs.params) / 1e6, task.column('params'), rtol=1e-9
+    )
+    runs = [
+        data.load_task('nasbench_macro', 'cifar10', metric=f'test_run_{i}')
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(
+        np.mean([run.accuracy for run in runs], axis=0), task.accuracy,
+        rtol=1e-12,
     )
 
   def test_suite_zeros_cell_accuracy_is_nearly_the_test_accuracy(self):
