@@ -13,6 +13,7 @@ from nasflat_jax.predictors._bayesian import propose
 from nasflat_jax.predictors._bayesian_tail import bayesian_quantile
 from nasflat_jax.predictors._bayesian_tail import probability_within
 from nasflat_jax.predictors._encoding_mlp import encoding_mlp
+from nasflat_jax.predictors._flan import flan
 from nasflat_jax.predictors._gcn import gcn
 from nasflat_jax.predictors._help import help
 from nasflat_jax.predictors._help import modulate
@@ -50,6 +51,7 @@ __all__ = [
     'fit_non_negative',
     'fit_proxy',
     'fit_ridge',
+    'flan',
     'gcn',
     'graph_attention',
     'help',
