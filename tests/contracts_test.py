@@ -435,6 +435,14 @@ _BROKEN_SPACES = {
         'accepts any string',
     ),
     'numbers': ({'from_index': None}, 'come together'),
+    'operators': (
+        {
+            'spec': dataclasses.replace(
+                _BASE.spec, operators=_BASE.spec.operators[1:]
+            )
+        },
+        'one for each of op_names',
+    ),
     'spec': (
         {'spec': dataclasses.replace(_BASE.spec, edges=((1, 0),))},
         'sender < receiver',
