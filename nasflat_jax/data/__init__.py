@@ -27,6 +27,11 @@ from nasflat_jax.data._resolve import load_accuracy
 from nasflat_jax.data._resolve import load_latency
 from nasflat_jax.data._resolve import load_zero_cost
 from nasflat_jax.data._resolve import own_zero_cost
+from nasflat_jax.data._task import Task
+from nasflat_jax.data._tasks import load_task
+from nasflat_jax.data._tasks import metrics
+from nasflat_jax.data._tasks import siblings
+from nasflat_jax.data._tasks import tasks
 from nasflat_jax.data._zero_cost import PROXIES
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
@@ -38,6 +43,7 @@ __all__ = [
     'PROXIES',
     'SYNTHETIC',
     'Source',
+    'Task',
     'UpstreamFile',
     'ZeroCostTable',
     'cache_dir',
@@ -48,10 +54,14 @@ __all__ = [
     'load',
     'load_accuracy',
     'load_latency',
+    'load_task',
     'load_zero_cost',
+    'metrics',
     'own_zero_cost',
     'prepare',
     'replacing',
     'select_sources',
+    'siblings',
     'sources',
+    'tasks',
 ]

@@ -37,6 +37,21 @@ _ZERO_COST = {
 _ACCURACY = {
     'nasgraph_nasbench201': 'nasbench201',
     'metad2a_nasbench201': 'nasbench201',
+    'minibench_nasbench201': 'nasbench201',
+    'suitezero_nasbench201': 'nasbench201',
+    'zccombinetasks_nasbench201': 'nasbench201',
+    'naslib725_nasbench201': 'nasbench201',
+    'naslib_nasbench201': 'nasbench201',
+    'naslib_nasbench101': 'nasbench101',
+    'suitezero_nasbench101': 'nasbench101',
+    'naslib_darts': 'darts',
+    'suitezero_darts': 'darts',
+    'suitezero_transnas_macro': 'transnas_macro',
+    'nasgraph_transnas_macro': 'transnas_macro',
+    'suitezero_transnas_micro': 'transnas_micro',
+    'nasgraph_transnas_micro': 'transnas_micro',
+    'zccombine_transnas_micro': 'transnas_micro',
+    'nasbenchmacro_nasbench_macro': 'nasbench_macro',
 }
 
 
