@@ -34,6 +34,7 @@ def fit_ranker(
     architectures: types.Architectures,  # n
     label: jax.Array,  # [n]
     *,
+    where: jax.Array | None = None,  # [n]
     params: Any = None,
     epochs: int = 150,
     batch_size: int = 8,
@@ -42,75 +43,81 @@ def fit_ranker(
     shrinkage: float = 0.0,
     loss_fn: Callable[..., jax.Array] = losses.pairwise_hinge,
 ) -> Any:
-  """Parameters that order `n` architectures by their labels.
+  """Parameters that order architectures by their labels.
 
-  One `lax.scan` over all steps of all epochs; vmap or map it over draws.
-  Every epoch cuts a random order of the rows into batches of like size, at
-  most `batch_size` and never a single row, so that two rows are enough.
+  One loop over all steps of all epochs, whose bound is a value: rows padded
+  to one length share a compiled program, however many are labelled. Every
+  epoch cuts a random order of the rows into batches of like size, at most
+  `batch_size`, so that two rows are enough and no batch is a single row.
 
   Args:
     key: of the initial parameters, the order of rows and the dropout.
     predictor: a pair that ignores devices or takes row 0.
-    architectures: the labelled rows.
+    architectures: the labelled rows, and padding.
     label: `[n]`, higher is to score higher; only the order matters to the
       default loss.
+    where: `[n]` False for padding; None counts all rows. Fewer than two rows
+      train nothing.
     params: what to start from, e.g. a source's; None draws them.
     epochs: passes over the rows.
     batch_size: rows of a step at most.
-    learning_rate: of AdamW at the first step, decayed by a cosine.
-    weight_decay: of AdamW, towards zero.
-    shrinkage: of AdamW, towards the parameters it started from.
+    learning_rate: of Adam at the first step, decayed by a cosine.
+    weight_decay: towards zero, decoupled.
+    shrinkage: towards the parameters it started from, decoupled.
     loss_fn: `(scores, label, *, where) -> []`.
 
   Returns:
     The trained parameters.
 
   Raises:
-    ValueError: fewer than two rows.
+    ValueError: a batch below two rows.
   """
   chex.assert_rank(label, 1)
-  num_rows = label.shape[0]
-  if num_rows < 2:
-    raise ValueError(f'a ranking needs 2 labelled rows or more, got {num_rows}')
+  where = jnp.ones_like(label, bool) if where is None else where
+  chex.assert_equal_shape([label, where])
+  if batch_size < 2:
+    raise ValueError(f'batch_size must be 2 or more, got {batch_size}')
+  size = min(batch_size, label.shape[0])
   init_key, key = jax.random.split(key)
   if params is None:
-    params = predictor.init(init_key, architectures, no_device(num_rows))
-  num_batches = -(-num_rows // max(batch_size, 2))
-  size = -(-num_rows // num_batches)
-  steps = epochs * num_batches
-  optimizer = optax.chain(
-      optax.scale_by_adam(),
-      optax.scale_by_learning_rate(
-          optax.cosine_decay_schedule(learning_rate, steps, alpha=_LAST)
-      ),
-  )
+    rows = architectures, no_device(label.shape[0])
+    params = predictor.init(init_key, *rows)
   start = params
+  num_rows = jnp.sum(where)
+  num_batches = (num_rows + size - 1) // size
+  steps = epochs * num_batches
+  adam = optax.scale_by_adam()
 
-  def loss(params, drop_key, chosen, where):
+  def loss(params, drop_key, chosen, counts):
     batch = jax.tree.map(lambda x: x[chosen], architectures)
     scores = predictor.apply(params, batch, no_device(size), key=drop_key)
-    return loss_fn(scores, label[chosen], where=where)
+    return loss_fn(scores, label[chosen], where=counts)
 
-  def update(carry, step):
-    params, opt_state = carry
+  def update(step, carry):
+    params, state = carry
     epoch, place = step // num_batches, step % num_batches
-    order = jax.random.permutation(jax.random.fold_in(key, epoch), num_rows)
-    # Like sizes: the first `num_rows % num_batches` batches have one more.
-    short, longer = divmod(num_rows, num_batches)
+    draws = jax.random.uniform(jax.random.fold_in(key, epoch), label.shape)
+    order = jnp.argsort(jnp.where(where, draws, 2.0))
+    # Like sizes: the first `longer` batches have one row more.
+    short, longer = num_rows // num_batches, num_rows % num_batches
     first = place * short + jnp.minimum(place, longer)
-    where = jnp.arange(size) < short + (place < longer)
-    chosen = order[jnp.minimum(first + jnp.arange(size), num_rows - 1)]
+    chosen = order[(first + jnp.arange(size)) % label.shape[0]]
+    counts = jnp.arange(size) < short + (place < longer)
     drop_key = jax.random.fold_in(key, steps + step)
-    grads = jax.grad(loss)(params, drop_key, chosen, where)
-    updates, opt_state = optimizer.update(grads, opt_state, params)
-    rate = learning_rate * 0.5 * (1.0 + jnp.cos(jnp.pi * step / steps))
-    params = jax.tree.map(
-        lambda p, u, s: p + u - rate * (weight_decay * p + shrinkage * (p - s)),
-        params, updates, start,
-    )
-    return (params, opt_state), None
+    grads = jax.grad(loss)(params, drop_key, chosen, counts)
+    direction, state = adam.update(grads, state)
+    rate = learning_rate * _decay(step / steps)
 
-  (params, _), _ = jax.lax.scan(
-      update, (params, optimizer.init(params)), jnp.arange(steps)
-  )
-  return params
+    def move(p, d, s):
+      return p - rate * (d + weight_decay * p + shrinkage * (p - s))
+
+    return jax.tree.map(move, params, direction, start), state
+
+  carry = params, adam.init(params)
+  steps = jnp.where(num_rows < 2, 0, steps)
+  return jax.lax.fori_loop(0, steps, update, carry)[0]
+
+
+def _decay(progress: jax.Array) -> jax.Array:
+  """The cosine's factor, 1 at 0 and `_LAST` at 1."""
+  return _LAST + (1.0 - _LAST) * 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
