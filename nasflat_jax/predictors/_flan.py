@@ -156,15 +156,16 @@ class _Network(nn.Module):
     used = architecture.node_mask[cell]
     live = architecture.live_mask[cell]
     if self.prune:
-      wiring = wiring * live[:, None] * live[None, :]
-      used = used & live
+      skips = _skips(spec)[architecture.ops[cell]]
+      wiring = _contracted(wiring * live[:, None] * live[None, :], skips)
+      used = used & live & ~skips
     used = used.at[-1].set(True)
     operations = self._operations(architecture.ops[cell], live)
     nodes = jnp.broadcast_to(
         self.project(self.other), (spec.num_nodes, _NODE_DIM)
     )
     nodes = nodes.at[0].set(self.project(self.start))
-    nodes += self.places(jnp.asarray(_legendre(spec.num_nodes)))
+    nodes += self.places(jnp.asarray(_polynomials(spec)))
 
     hidden = self.forward(nodes, operations, wiring)
     for _ in range(self.time_steps - 1):
@@ -201,9 +202,39 @@ def _wiring(
   return wiring.reshape(spec.num_nodes, spec.num_nodes)
 
 
-def _legendre(num_nodes: int) -> np.ndarray:
-  """`[V, 4]` polynomials of a node's place, the same for any number of nodes."""
-  place = np.linspace(-1.0, 1.0, num_nodes)
+def _skips(spec: types.SpaceSpec) -> jax.Array:  # [O]
+  """True for operations that pass their input on."""
+  return jnp.asarray([other.kind == 'skip' for other in spec.operators])
+
+
+def _contracted(
+    wiring: jax.Array,  # [V, V]
+    skips: jax.Array,  # [V]
+) -> jax.Array:  # [V, V]
+  """Joins what a chain of skips joins, and unwires the skips.
+
+  With `A = W D`, `D` the skips, `W + A W + A^2 W + ...` counts the paths whose
+  inner nodes are skips. The series ends, as the graph has no cycle; it is
+  `(I + A)(I + A^2)(I + A^4)... W`.
+  """
+  power = wiring * skips[None, :]
+  paths = wiring
+  for _ in range(max(wiring.shape[0] - 2, 1).bit_length()):
+    paths = paths + power @ paths
+    power = power @ power
+  kept = ~(skips[:, None] | skips[None, :])
+  return ((paths > 0) & kept).astype(wiring.dtype)
+
+
+def _polynomials(spec: types.SpaceSpec) -> np.ndarray:
+  """`[V, 4]` of a node's place in a chain; 0 in a cell.
+
+  A cell's nodes may be numbered in several ways, which should not matter; a
+  chain is longer than the graph layers reach.
+  """
+  if len(spec.edges) != spec.num_nodes - 1:
+    return np.zeros((spec.num_nodes, _PLACES), np.float32)
+  place = np.linspace(-1.0, 1.0, spec.num_nodes)
   values = np.polynomial.legendre.legvander(place, _PLACES)[:, 1:]
   return values.astype(np.float32)
 
@@ -235,10 +266,9 @@ def flan(
     space, so that a 3x3 convolution is the same in two spaces; the reference
     has a block of rows per space, and its number of the space is lost.
     Attention is masked and includes the node itself (`GraphAttention`).
-    Nodes off every path, padding among them, are cut off and not read; the
-    reference contracts NAS-Bench-201's graphs, but takes padding for a
-    convolution elsewhere. Nodes know their place in the order of nodes, by
-    polynomials. A space of one cell passes it twice to the network that joins
+    Nodes off every path, padding among them, are cut off and not read, and
+    skips are contracted; the reference does so for NAS-Bench-201 alone and
+    takes padding for a convolution elsewhere. Nodes of a chain know their place, by polynomials. A space of one cell passes it twice to the network that joins
     two cells, so that both kinds share weights.
 
   Args:
@@ -248,8 +278,9 @@ def flan(
     layer: `dense_graph_flow`, `graph_attention` or `layer_ensemble`.
     time_steps: runs of the forward network; before each but the first, the
       backward network refines the operations.
-    prune: whether nodes off every path are cut off, right for accuracy; if
-      not, they stay and are marked, as latency asks for.
+    prune: whether nodes off every path are cut off and skips contracted, right
+      for accuracy; if not, all stay and dead ones are marked, as latency asks
+      for.
     num_sizes: how many of the last columns of `Architectures.encoding` are
       sizes of the network, such as its width over 32 and depth over 20, which
       have a small branch of their own.

@@ -46,16 +46,20 @@ class _Network(nn.Module):
 
 
 def proxy_mlp(
-    *, width: int = _WIDTH, depth: int = _DEPTH
+    spec: types.SpaceSpec | None = None,
+    *,
+    width: int = _WIDTH,
+    depth: int = _DEPTH,
 ) -> types.Predictor:
   """A perceptron that reads `Architectures.encoding` and nothing else.
 
   Multi-Predict's network across spaces: three hidden layers of 128 on the
   zero-cost proxies, with a mask of the known ones beside them
-  (`encodings.masked`), and a sigmoid, for labels scaled to 0..1. Nothing in it
+  (`encodings.proxies`), and a sigmoid, for labels scaled to 0..1. Nothing in it
   depends on the search space. It ignores `devices`.
 
   Args:
+    spec: ignored; other predictors take it.
     width: of the hidden layers.
     depth: hidden layers.
 
@@ -67,6 +71,7 @@ def proxy_mlp(
   Raises:
     ValueError: a size is below 1; at `init`, no encoding.
   """
+  del spec
   _gcn.check_sizes(width=width, depth=depth)
   network = _Network(width, depth)
 

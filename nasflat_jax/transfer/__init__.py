@@ -48,6 +48,7 @@ from nasflat_jax.transfer._pretrain import SourceData
 from nasflat_jax.transfer._pretrain import standardise_log
 from nasflat_jax.transfer._pretrain_network import pretrain_network
 from nasflat_jax.transfer._ranker import fit_ranker
+from nasflat_jax.transfer._ranker import no_device
 from nasflat_jax.transfer._task_network import summed_error
 from nasflat_jax.transfer._task_network import task_network
 from nasflat_jax.transfer._task_network import TaskNetwork
@@ -92,6 +93,7 @@ __all__ = (
     'monotonicity',
     'nearest_source',
     'network_sources',
+    'no_device',
     'pairs_needed',
     'pretrain',
     'pretrain_network',

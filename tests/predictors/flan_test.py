@@ -96,6 +96,15 @@ class ForwardTest(parameterized.TestCase):
     self.assertEqual(a, b)
     self.assertNotAlmostEqual(a, c, places=4)
 
+  def test_skips_are_contracted(self):
+    _, params, apply = _case('nasbench201')
+    # in -> conv3x3 -> out, by 0->3, or with skips before or after it.
+    cells = spaces.NASBENCH201.decode(
+        jnp.array([[0, 0, 0, 3, 0, 0], [1, 0, 0, 0, 3, 0], [0, 3, 0, 0, 0, 1]])
+    )
+    scores = np.asarray(apply(params, cells, _devices()))
+    np.testing.assert_allclose(scores, scores[0], rtol=1e-5)
+
   def test_a_cell_without_a_path_has_a_finite_score(self):
     _, params, apply = _case('nasbench201')
     cells = spaces.NASBENCH201.decode(jnp.zeros((_BATCH, 6), jnp.int32))

@@ -11,7 +11,7 @@ _LAYERS = 5
 
 
 def network(params, spec, attributes, token, architecture, *, time_steps=2):
-  """The score of one architecture, dead nodes cut off.
+  """The score of one architecture, dead nodes cut off and skips contracted.
 
   Args:
     params: tree of float64 arrays.
@@ -40,6 +40,7 @@ def network(params, spec, attributes, token, architecture, *, time_steps=2):
 def _cell(params, spec, attributes, token, architecture, c, time_steps):
   size = spec.num_nodes
   live = architecture['live_mask'][c]
+  skips = [spec.operators[op].kind == 'skip' for op in architecture['ops'][c]]
   feeds = numpy_nasflat.predecessors(
       spec.edges,
       [
@@ -50,6 +51,10 @@ def _cell(params, spec, attributes, token, architecture, c, time_steps):
       ],
       size,
   )
+  feeds = [
+      [] if skips[i] else sorted(_through(feeds, skips, i))
+      for i in range(size)
+  ]
   follows = [[j for j in range(size) if i in feeds[j]] for i in range(size)]
 
   operations = []
@@ -72,10 +77,10 @@ def _cell(params, spec, attributes, token, architecture, c, time_steps):
         (5 * place**3 - 3 * place) / 2,
         (35 * place**4 - 30 * place**2 + 3) / 8,
     ])
-    nodes.append(
-        numpy_nasflat.linear(params['project'], start)
-        + polynomials @ params['places']['kernel']
-    )
+    row = numpy_nasflat.linear(params['project'], start)
+    if len(spec.edges) == size - 1:  # a chain
+      row = row + polynomials @ params['places']['kernel']
+    nodes.append(row)
   nodes = np.stack(nodes)
 
   hidden = _stack(params['forward'], nodes, operations, feeds)
@@ -94,9 +99,18 @@ def _cell(params, spec, attributes, token, architecture, c, time_steps):
   read = [
       hidden[i]
       for i in range(1, size)
-      if i == size - 1 or (live[i] and architecture['node_mask'][c][i])
+      if i == size - 1
+      or (live[i] and architecture['node_mask'][c][i] and not skips[i])
   ]
   return sum(read) / len(read)
+
+
+def _through(feeds, skips, i):
+  """What feeds a node, directly or through skips."""
+  found = set()
+  for j in feeds[i]:
+    found |= _through(feeds, skips, j) if skips[j] else {j}
+  return found
 
 
 def _stack(params, nodes, operations, feeds):
