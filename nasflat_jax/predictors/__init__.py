@@ -13,6 +13,8 @@ from nasflat_jax.predictors._bayesian import propose
 from nasflat_jax.predictors._bayesian_tail import bayesian_quantile
 from nasflat_jax.predictors._bayesian_tail import probability_within
 from nasflat_jax.predictors._encoding_mlp import encoding_mlp
+from nasflat_jax.predictors._flan import copy_space
+from nasflat_jax.predictors._flan import flan
 from nasflat_jax.predictors._gcn import gcn
 from nasflat_jax.predictors._help import help
 from nasflat_jax.predictors._help import modulate
@@ -36,6 +38,7 @@ from nasflat_jax.predictors._multi_predict import multi_predict
 from nasflat_jax.predictors._nasflat import copy_device
 from nasflat_jax.predictors._nasflat import nasflat
 from nasflat_jax.predictors._nasflat import num_parameters
+from nasflat_jax.predictors._proxy_mlp import proxy_mlp
 from nasflat_jax.predictors._score import score
 from nasflat_jax.predictors._shapes import param_shapes
 
@@ -51,6 +54,7 @@ __all__ = [
     'adaproxy_path',
     'bayesian_quantile',
     'copy_device',
+    'copy_space',
     'dense_graph_flow',
     'encoding_mlp',
     'fit_adaproxy',
@@ -59,6 +63,7 @@ __all__ = [
     'fit_non_negative',
     'fit_proxy',
     'fit_ridge',
+    'flan',
     'gaussian_kernel',
     'gcn',
     'graph_attention',
@@ -77,5 +82,6 @@ __all__ = [
     'predict_linear',
     'probability_within',
     'propose',
+    'proxy_mlp',
     'score',
 ]

@@ -47,6 +47,11 @@ from nasflat_jax.transfer._pretrain import source_data
 from nasflat_jax.transfer._pretrain import SourceData
 from nasflat_jax.transfer._pretrain import standardise_log
 from nasflat_jax.transfer._pretrain_network import pretrain_network
+from nasflat_jax.transfer._ranker import fit_ranker
+from nasflat_jax.transfer._ranker import no_device
+from nasflat_jax.transfer._task_network import summed_error
+from nasflat_jax.transfer._task_network import task_network
+from nasflat_jax.transfer._task_network import TaskNetwork
 
 __all__ = (
     'BLOCKS',
@@ -66,6 +71,7 @@ __all__ = (
     'Monotonicity',
     'Pretrained',
     'SourceData',
+    'TaskNetwork',
     'adapt_device',
     'adapt_devices',
     'choose_support',
@@ -77,6 +83,7 @@ __all__ = (
     'embed_reference',
     'episode_data',
     'fine_tune',
+    'fit_ranker',
     'help',
     'init_modulator',
     'leave_one_out',
@@ -86,6 +93,7 @@ __all__ = (
     'monotonicity',
     'nearest_source',
     'network_sources',
+    'no_device',
     'pairs_needed',
     'pretrain',
     'pretrain_network',
@@ -95,5 +103,7 @@ __all__ = (
     'source_batch',
     'source_data',
     'standardise_log',
+    'summed_error',
+    'task_network',
     'trimmed',
 )
