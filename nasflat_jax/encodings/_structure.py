@@ -94,6 +94,7 @@ def _num_paths(adjacency: jax.Array, source: jax.Array) -> jax.Array:
   return paths[-1]
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def cell_columns(
     space: types.SearchSpace, genotype: jax.Array
 ) -> jax.Array:  # [B, C, 14]
@@ -137,6 +138,14 @@ def shared_columns(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
   """`[B, 18]` columns that mean the same in every space, cells averaged."""
   cells = cell_columns(space, genotype).mean(axis=1)
   return jnp.concatenate([cells, cost_columns(space, genotype)], axis=1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def live_counts(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
+  """`[B, O]` live nodes of each operation."""
+  graph = space.decode(genotype)
+  uses = jax.nn.one_hot(graph.ops, len(space.spec.op_names))
+  return (uses * graph.live_mask[..., None]).sum(axis=(1, 2))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -22,7 +22,7 @@ from nasflat_jax.transfer import _accuracy_features as _features
 from nasflat_jax.transfer import _accuracy_kernels as _kernels
 from nasflat_jax.transfer import _accuracy_sources as _sources
 
-_HYPOTHESES = 512
+_HYPOTHESES = 256
 # Of each source as a target: labels, repetitions, and the share of belief that
 # stays with all hypotheses alike.
 _LABELS, _REPEATS, _FLOOR = 30, 6, 0.3
@@ -139,16 +139,13 @@ def _learned(
     weight = weight / weight.sum(axis=1, keepdims=True)
     size = min(_LABELS, len(source.accuracy))
     rng = np.random.default_rng(0)
-    rows = np.stack([
-        rng.permutation(len(source.accuracy))[:size] for _ in range(_REPEATS)
-    ])
-    posterior, _ = _kernels.fit(
-        own,
-        prior._replace(weight=jnp.asarray(weight)),
-        features[rows],
-        _kernels.labels(source.accuracy[rows]),
-    )
-    found.append(np.asarray(posterior.prob).mean(axis=0))
+    known_prior = prior._replace(weight=jnp.asarray(weight))
+    for _ in range(_REPEATS):
+      rows = rng.permutation(len(source.accuracy))[:size]
+      label = _kernels.labels(source.accuracy[rows])
+      found.append(
+          _kernels.fit(own, known_prior, features[rows], label).prob
+      )
   prob = np.mean(found, axis=0)
   prob = (1.0 - _FLOOR) * prob + _FLOOR / len(prob)
   return prior._replace(log_prob=jnp.log(jnp.asarray(prob, jnp.float32)))
@@ -181,10 +178,11 @@ def adapt_accuracy(
     )
   if not np.isfinite(accuracy).all():
     raise ValueError('accuracy holds a value that is not finite')
-  posterior, support = _kernels.fit(
-      model.kernels, model.prior, model.features[ids],
-      _kernels.labels(accuracy),
-  )
-  return _kernels.predict(
-      model.kernels, posterior, support, model.features
-  )
+  scores = []
+  for rows, known in zip(ids, accuracy, strict=True):
+    fitted = _kernels.fit(
+        model.kernels, model.prior, model.features[rows],
+        _kernels.labels(known),
+    )
+    scores.append(_kernels.predict(model.kernels, fitted, model.features))
+  return np.stack(scores)

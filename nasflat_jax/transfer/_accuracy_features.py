@@ -91,22 +91,15 @@ def _encodings(space: types.SearchSpace) -> dict[str, tuple]:
       'shared': (lambda g: _structure.shared_columns(space, g),),
       'cells': (
           lambda g: _structure.cell_columns(space, g).reshape(len(g), -1),
-          lambda g: _live_counts(space, g),
+          lambda g: _structure.live_counts(space, g),
       ),
   }
-
-
-def _live_counts(space: types.SearchSpace, genotype: jnp.ndarray):
-  graph = space.decode(genotype)
-  ops = jnp.arange(len(space.spec.op_names))
-  uses = (graph.ops[..., None] == ops) & graph.live_mask[..., None]
-  return uses.sum(axis=(1, 2))
 
 
 def encode(
     space: types.SearchSpace, name: str, genotype: np.ndarray
 ) -> np.ndarray:
-  """`[N, F]` float64 of a block: `counts`, `topology`, `shared`, `cells`, ..."""
+  """`[N, F]` float64 of a block, e.g. `counts` or `topology`."""
   size = len(genotype)
   rows = np.concatenate(
       [genotype, np.broadcast_to(

@@ -1,12 +1,12 @@
-"""Compiled work of `_accuracy`: Gram matrices, posteriors, scores.
+"""Work of `_accuracy`: Gram matrices, posteriors, scores.
 
-Features of all kernels lie side by side in one matrix, so that programs are
-compiled for a space and not for a task.
+Kernels are evaluated on the host, where nothing has to be compiled for a
+table; the hypotheses are weighed in one compiled program for all tasks.
 """
 
 from __future__ import annotations
 
-import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ from nasflat_jax.transfer import _accuracy_features as _features
 
 Kernels = tuple[_features.Kernel, ...]
 
-# Labels are padded to a multiple of this, networks to the next.
-_LABELS, _CHUNK = 20, 2048
+# Labels are padded to a multiple of this.
+_LABELS = 20
 _SPREAD = 2.0
 # Log of the variance of a label's error relative to the signal's.
 _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -1.5, 1.2, 1e-3
@@ -28,96 +28,100 @@ _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -1.5, 1.2, 1e-3
 _TOGETHER = 2.0
 
 
-def _values(
-    kernels: Kernels, a: jax.Array, b: jax.Array
-) -> jax.Array:  # [K, B, n]
-  return jnp.stack([
-      (predictors.linear_kernel if k.is_linear else predictors.gaussian_kernel)(
-          a[:, k.start : k.stop], b[:, k.start : k.stop]
-      )
-      for k in kernels
-  ])
+# Kernels of every task: one program of a posterior serves all tasks.
+_NUM_KERNELS = 24
+# Networks that are compared with the support at once.
+_CHUNK = 8192
+
+_fit = jax.jit(predictors.fit_kernels)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-@jax.default_matmul_precision('highest')
-def _fit(
-    kernels: Kernels,
-    prior: predictors.KernelPrior,
-    features: jax.Array,  # [T, n, F]
-    label: jax.Array,  # [T, n]
-    where: jax.Array,  # [T, n]
-) -> predictors.KernelPosterior:
-  def one(task):
-    rows, label, where = task
-    return predictors.fit_kernels(
-        prior, _values(kernels, rows, rows), label, where=where
-    )
+class Fitted(NamedTuple):
+  """One posterior and the support it is of. Host only.
 
-  return jax.lax.map(one, (features, label, where))
+  Attributes:
+    support: `[n, F]` features of the labelled networks.
+    dual: `[K, n]` coefficients of each kernel.
+    intercept: what is added.
+    prob: `[H]` probabilities of the hypotheses.
+  """
+
+  support: np.ndarray  # [n, F]
+  dual: np.ndarray  # [K, n]
+  intercept: float
+  prob: np.ndarray  # [H]
 
 
-@functools.partial(jax.jit, static_argnums=0)
-@jax.default_matmul_precision('highest')
-def _predict(
-    kernels: Kernels,
-    posterior: predictors.KernelPosterior,
-    support: jax.Array,  # [T, n, F]
-    features: jax.Array,  # [B, F]
-) -> jax.Array:  # [T, B]
-  def one(task):
-    posterior, rows = task
-    return predictors.predict_kernels(
-        posterior, _values(kernels, features, rows)
-    )
-
-  return jax.lax.map(one, (posterior, support))
+def _gaussian(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+  squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2.0 * (a @ b.T)
+  return np.exp(-0.5 * np.maximum(squared, 0.0))
 
 
 def fit(
     kernels: Kernels,
     prior: predictors.KernelPrior,
-    features: np.ndarray,  # [T, n, F]
-    label: np.ndarray,  # [T, n]
+    features: np.ndarray,  # [n, F]
+    label: np.ndarray,  # [n]
     *,
-    size: int | None = None,
-) -> tuple[predictors.KernelPosterior, jax.Array]:
-  """Posteriors of `T` tasks or trials, and their padded support.
+    size: int = 0,
+) -> Fitted:
+  """The posterior of one task.
 
   Args:
     kernels: what the columns are.
     prior: the hypotheses.
-    features: `[T, n, F]` of labelled networks.
-    label: `[T, n]` centred, of order one.
-    size: rows to pad for, at least n, so that calls share a program.
+    features: `[n, F]` of labelled networks.
+    label: `[n]` centred, of order one.
+    size: labels to pad for, so that calls share a program.
+
+  Raises:
+    ValueError: there are more kernels than a program holds.
   """
-  rows = label.shape[1]
-  spare = max(rows, size or 0)
-  spare += -spare % _LABELS - rows
-  support = jnp.asarray(np.pad(features, ((0, 0), (0, spare), (0, 0))))
-  where = np.arange(rows + spare) < rows
-  where = np.broadcast_to(where, (len(label), rows + spare))
-  padded = np.pad(label, ((0, 0), (0, spare))).astype(np.float32)
-  posterior = _fit(kernels, prior, support, jnp.asarray(padded), where)
-  return posterior, support
+  if len(kernels) > _NUM_KERNELS:
+    raise ValueError(
+        f'{len(kernels)} kernels, at most {_NUM_KERNELS} are possible'
+    )
+  rows = len(label)
+  padded = max(rows, size)
+  padded += -padded % _LABELS
+  gram = np.zeros((_NUM_KERNELS, padded, padded), np.float32)
+  for place, kernel in enumerate(kernels):
+    part = features[:, kernel.start : kernel.stop]
+    gram[place, :rows, :rows] = (
+        part @ part.T if kernel.is_linear else _gaussian(part, part)
+    )
+  spare = _NUM_KERNELS - len(kernels)
+  posterior = jax.tree.map(np.asarray, _fit(
+      prior._replace(weight=jnp.pad(prior.weight, ((0, 0), (0, spare)))),
+      gram,
+      np.pad(label, (0, padded - rows)).astype(np.float32),
+      where=np.arange(padded) < rows,
+  ))
+  return Fitted(
+      support=features,
+      dual=posterior.dual[: len(kernels), :rows],
+      intercept=float(posterior.intercept),
+      prob=posterior.prob,
+  )
 
 
 def predict(
     kernels: Kernels,
-    posterior: predictors.KernelPosterior,
-    support: jax.Array,  # [T, n, F]
+    fitted: Fitted,
     features: np.ndarray,  # [N, F]
 ) -> np.ndarray:
-  """Posterior means `[T, N]` float64; memory does not grow with `N`."""
-  size = len(features)
-  rows = np.pad(features, ((0, -size % _CHUNK), (0, 0)))
-  parts = [
-      np.asarray(_predict(
-          kernels, posterior, support, jnp.asarray(rows[i : i + _CHUNK])
-      ))
-      for i in range(0, len(rows), _CHUNK)
-  ]
-  return np.concatenate(parts, axis=1)[:, :size].astype(np.float64)
+  """Posterior means `[N]` float64; memory does not grow with `N` and `n`."""
+  said = np.full(len(features), fitted.intercept)
+  for place, kernel in enumerate(kernels):
+    columns = slice(kernel.start, kernel.stop)
+    support, dual = fitted.support[:, columns], fitted.dual[place]
+    if kernel.is_linear:
+      said += features[:, columns] @ (support.T @ dual)
+      continue
+    for start in range(0, len(features), _CHUNK):
+      rows = slice(start, start + _CHUNK)
+      said[rows] += _gaussian(features[rows, columns], support) @ dual
+  return said
 
 
 def prior(

@@ -23,6 +23,7 @@ from nasflat_jax.transfer import _accuracy_kernels as _kernels
 
 _FOLDS = 4
 _HYPOTHESES = 64
+_PAD = 120
 # Labels of a whole table are less noisy, relative to their signal, than a few.
 _NOISE = -3.0
 _SHRINKAGE = 0.1
@@ -68,7 +69,9 @@ class AccuracySource:
     )
     prior = _kernels.prior(kernels, num_hypotheses=_HYPOTHESES, noise=_NOISE)
     fold = self.networks.group % _FOLDS
+    # About three quarters; most sources share one program.
     size = max(int((fold != part).sum()) for part in range(_FOLDS))
+    size += -size % _PAD
     posteriors = []
     for part in range(_FOLDS):
       rows = np.flatnonzero(fold != part)
@@ -78,7 +81,7 @@ class AccuracySource:
       label = self.label[rows] - self.label[rows].mean()
       posteriors.append(
           _kernels.fit(
-              kernels, prior, features[rows][None], label[None], size=size
+              kernels, prior, features[rows], label, size=size
           )
       )
     return kernels, posteriors
@@ -98,7 +101,7 @@ class AccuracySource:
     for part, fitted in enumerate(posteriors):
       rows = np.flatnonzero(fold == part)
       if fitted is not None and len(rows):
-        said[rows] = _kernels.predict(kernels, *fitted, features[rows])[0]
+        said[rows] = _kernels.predict(kernels, fitted, features[rows])
     return said
 
   def speak_across(self, networks: _features.Networks) -> np.ndarray:
