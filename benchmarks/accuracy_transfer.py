@@ -46,6 +46,10 @@ def main() -> None:
   parser.add_argument(
       '--out', type=pathlib.Path, default=_RESULTS / 'accuracy_transfer.json'
   )
+  parser.add_argument(
+      '--join', type=pathlib.Path, nargs='*', default=(),
+      help='results of other --targets, of the same settings, to put into --out'
+  )
   args = parser.parse_args()
   key = jax.random.key(args.seed)
   tasks = accuracy.AccuracyTasks(key, num_source=args.num_source_labels)
@@ -61,6 +65,11 @@ def main() -> None:
       f'--num_trials={args.num_trials} --seed={args.seed}',
       seed=args.seed, data_sha256={}, settings=settings,
   )
+  for path in args.join:
+    part = json.loads(path.read_text())
+    if part['meta']['settings'] != settings:
+      raise SystemExit(f'{path} is of settings {part["meta"]["settings"]}')
+    found['targets'] |= part['targets']
   names = accuracy.names()
   for target in accuracy.parse(args.targets):
     if target not in found['targets']:
@@ -70,6 +79,8 @@ def main() -> None:
       with reports.atomic_path(args.out) as partial:
         partial.write_text(json.dumps(found, indent=1) + '\n')
       print(target, round(found['targets'][target]['seconds'], 1), flush=True)
+  with reports.atomic_path(args.out) as partial:
+    partial.write_text(json.dumps(found, indent=1) + '\n')
   if len(found['targets']) == len(names):
     _draw(found, names, args.out.with_suffix('.png'))
 

@@ -7,6 +7,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from nasflat_jax import spaces
@@ -119,6 +120,7 @@ class SourceTest(parameterized.TestCase):
     )
     self.assertEqual(*networks.group)
 
+  @pytest.mark.slow
   def test_a_source_helps_few_labels(self):
     networks = _networks(200, seed=5)
     accuracy = _accuracy(networks)
@@ -132,6 +134,7 @@ class SourceTest(parameterized.TestCase):
 
     self.assertGreater(judged([_source()]), judged([]) + 0.1)
 
+  @pytest.mark.slow
   def test_a_source_that_is_wrong_is_left(self):
     networks = _networks(200, seed=5)
     accuracy = _accuracy(networks)
@@ -180,6 +183,7 @@ class AdaptTest(absltest.TestCase):
     again = transfer.adapt_accuracy(model, ids[::-1], accuracy[ids[::-1]])
     np.testing.assert_array_equal(again[::-1], scores)
 
+  @pytest.mark.slow
   def test_siblings_are_read_where_known(self):
     networks = _networks(150, seed=6)
     rng = np.random.default_rng(1)
