@@ -135,8 +135,8 @@ def alike(space: types.SearchSpace, genotype: np.ndarray) -> np.ndarray:
   if _is_chain(space):
     rows = np.ascontiguousarray(genotype, np.int32)
   else:
-    rows = np.round(encode(space, 'cells', genotype), 4).astype(np.float32)
-    rows += 0.0  # no negative zero
+    counts = np.round(encode(space, 'cells', genotype), 4)
+    rows = np.abs(counts).astype(np.float32)  # no negative zero
   return np.array([zlib.crc32(row.tobytes()) for row in rows], np.uint32)
 
 
