@@ -17,6 +17,10 @@ from nasflat_jax.spaces._codec import members
 from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._edge_cell import live_edges
 from nasflat_jax.spaces._fbnet import FBNET
+from nasflat_jax.spaces._joint import join
+from nasflat_jax.spaces._joint import JointSpace
+from nasflat_jax.spaces._joint import node_costs
+from nasflat_jax.spaces._joint import unify
 from nasflat_jax.spaces._mobilenet_v2 import MOBILENET_V2
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
@@ -42,6 +46,7 @@ from nasflat_jax.spaces._transnas_micro import transnas_micro_from_naslib
 
 __all__ = (
     'FBNET',
+    'JointSpace',
     'MOBILENET_V2',
     'NASBENCH101',
     'NASBENCH201',
@@ -57,11 +62,13 @@ __all__ = (
     'get',
     'index_of',
     'isomorphism_class',
+    'join',
     'live_edges',
     'members',
     'names',
     'nasbench101_hash',
     'nasbench101_pruned',
+    'node_costs',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
@@ -69,4 +76,5 @@ __all__ = (
     'reference_sample',
     'space_token',
     'transnas_micro_from_naslib',
+    'unify',
 )
