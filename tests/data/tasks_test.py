@@ -210,6 +210,33 @@ class RealTest(parameterized.TestCase):
         table.row('cifar10', 'params') * 1e6, rtol=0, atol=0.5,
     )
 
+  def test_networks_of_nasbench301(self):
+    table = data.load_accuracy('darts')
+    self.assertEqual(table.num_architectures, 500)
+    np.testing.assert_allclose(
+        np.asarray(spaces.DARTS.costs(table.genotype).params),
+        table.row('cifar10', 'params') * 1e6, rtol=0, atol=0.5,
+    )
+    labelled, every = (
+        data.load_task('darts', 'cifar10', unlabelled=more)
+        for more in (False, True)
+    )
+    self.assertEqual(labelled.num_architectures, 500)
+    self.assertEqual(every.num_architectures, 500 + 11221)
+    self.assertEqual((~np.isnan(every.column('nwot'))).sum(), 11221)
+    self.assertTrue(np.isnan(every.accuracy[500:]).all())
+
+  def test_nine_tasks_have_all_proxies(self):
+    rows = {'nasbench201': 199, 'darts': 199, 'transnas_micro': 192}
+    for space, number in rows.items():
+      for task in ('ninapro', 'svhn', 'scifar100'):
+        found = data.load_task(space, task)
+        self.assertEqual(found.num_architectures, number)
+        self.assertTrue(all(found.proxy_sources))
+        # Two cells connect input and output by nothing.
+        missing = np.isnan(found.proxies).any(axis=1).sum()
+        self.assertEqual(missing, 0 if space == 'darts' else 2)
+
   def test_energy_of_training_nasbench101(self):
     table = data.load('ecnas_nasbench101')
     self.assertEqual(table.values.shape, (1, 4310))
