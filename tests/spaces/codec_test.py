@@ -1,5 +1,6 @@
 """Names, exact indices and the moves shared by the spaces."""
 
+import dataclasses
 import re
 
 import jax
@@ -28,6 +29,16 @@ def test_get_returns_the_constants():
 def test_get_lists_the_known_names():
   with pytest.raises(ValueError, match="'lstm'; known: .*fbnet, .*nasbench201"):
     spaces.get('lstm')
+
+
+def test_a_public_constant_is_registered(monkeypatch):
+  mine = spaces.FBNET._replace(
+      spec=dataclasses.replace(spaces.FBNET.spec, name='mine')
+  )
+  monkeypatch.setattr(spaces, 'MINE', mine, raising=False)
+  monkeypatch.setattr(spaces, '__all__', (*spaces.__all__, 'MINE'))
+  assert spaces.get('mine') is mine and 'mine' in spaces.names()
+  assert spaces.space_token('mine').sum() == 1
 
 
 @_each_space
