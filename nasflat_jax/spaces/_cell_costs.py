@@ -145,9 +145,8 @@ def _cells(
   plan = _cell_rules.layout(rules)
   genotype = layers.as_array(genotype)
   chex.assert_shape(genotype, (None, len(plan.gene_ranges)))
-  xp, dtype = jnp, jnp.float32
-  if not isinstance(genotype, jax.Array):
-    xp, dtype = np, np.float64
+  xp: Any = jnp if isinstance(genotype, jax.Array) else np
+  if xp is np:
     low, high = np.array(plan.gene_ranges).T
     bad = ((genotype < low) | (genotype >= high)).any(1)
     if bad.any():
@@ -166,7 +165,7 @@ def _cells(
   if 'none' in rules.op_names:
     wired = ops != rules.op_names.index('none')
   return _Cells(
-      xp, dtype, width, depth, ops, inputs,
+      xp, jnp.float32 if xp is jnp else np.float64, width, depth, ops, inputs,
       strided=((inputs < _INPUTS) & reduces).astype(np.int32),
       live=_cell_rules.live_edges(rules, genotype, inputs, xp),
       wired=wired,

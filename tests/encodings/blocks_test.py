@@ -81,22 +81,18 @@ class BlocksTest(parameterized.TestCase):
     assert np.abs(np.asarray(counts(dead) - counts(none))).max() > 0.1
 
   def test_live_counts_follow_the_graph_where_genes_are_no_nodes(self):
-    space = spaces.NASBENCH101
-    genotype = np.asarray(space.random(jax.random.key(0), 40))
-    live = encodings.live_op_counts(space)
-    np.testing.assert_array_equal(
-        live(genotype), live(spaces.nasbench101_pruned(genotype))
-    )
     space = spaces.NDS_DARTS
-    genotype = np.asarray(space.random(jax.random.key(0), 1))
-    first = len(genotype[0]) - 8  # the edges of the last cell
-    genotype[0, first:] = 3
-    none = np.repeat(genotype, 2, axis=0)
-    none[:, first] = 0
-    none[1, first + 1] = 0
-    counts = np.asarray(encodings.live_op_counts(space)(none), np.float64)
-    assert np.abs(counts[0] - counts[1]).max() > 0
-    assert encodings.live_costs(space)(none).shape == (2, 0)
+    low = np.array(space.spec.gene_ranges)[:, 0]
+    edges = slice(len(low) - 8, len(low))  # of the last cell
+    genotype = np.tile(low.astype(np.int32), (3, 1))
+    genotype[:, edges] = 3
+    genotype[1:, edges.start : edges.start + 2] = 0
+    # The wiring `low` chains every step to the first input alone.
+    genotype[2, edges.start : edges.start + 2] = 0, 3
+    values = np.asarray(encodings.live_op_counts(space)(genotype), np.float64)
+    assert values[1].tolist() != values[0].tolist()
+    assert values[2].tolist() not in (values[0].tolist(), values[1].tolist())
+    assert encodings.live_costs(space)(genotype).shape == (3, 0)
 
   @parameterized.parameters(*_BLOCKS)
   def test_jit_changes_nothing(self, block):
