@@ -95,6 +95,20 @@ def test_vocabularies():
 
 
 @pytest.mark.parametrize('name', _EACH)
+def test_numbers_are_exact(name):
+  space = spaces.get(name)
+  genotype = _some(space, 9, 20)
+  numbers = spaces.index_of(space, genotype)
+  np.testing.assert_array_equal(spaces.genotype_of(space, numbers), genotype)
+  assert space.is_valid(genotype).all()
+  wild = genotype.copy()
+  wild[:, -1] = len(space.spec.gene_names) - 1
+  assert not space.is_valid(wild).any()
+  with pytest.raises(ValueError, match='row 0 has a gene outside'):
+    space.to_string(wild)
+
+
+@pytest.mark.parametrize('name', _EACH)
 def test_decode_wires_what_the_string_says(name):
   space = spaces.get(name)
   genotype = _some(space, 0, 8)
