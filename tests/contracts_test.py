@@ -64,7 +64,7 @@ _LEARNED = ('arch2vec', 'cate', 'caz')
 _ENCODED = ('NASBENCH201', 'FBNET', 'OFA')
 _EVERYWHERE = ('costs', 'one_hot')
 # Of a table of spaces that share all code, in which another one is checked.
-_SAME_CODE = ('NDS_ENAS', 'NDS_NASNET', 'NDS_PNAS')
+_SAME_CODE = ('NDS_AMOEBA', 'NDS_ENAS', 'NDS_NASNET', 'NDS_PNAS')
 _SAMPLERS = {
     'cosine': samplers.cosine,
     'd_optimal': samplers.d_optimal,

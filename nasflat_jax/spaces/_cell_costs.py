@@ -278,7 +278,10 @@ def costs(
 ) -> types.Costs:
   """Costs of whole networks.
 
-  `params` are those of the benchmark, exactly, without an auxiliary head.
+  Without an auxiliary head. For `darts`, `params` and `flops` are those of
+  NAS-Bench-Suite-Zero, exactly; the files of NDS could not be compared, their
+  `params` are counted by the layers of its code.
+
   `kernels`: one per convolution (with its normalisation and ReLU), pooling,
   addition and concatenation; `skip_connect` of stride 2 is two convolutions
   and a concatenation, `none` is free and so is adding it.
