@@ -12,7 +12,9 @@ With caution above 1 a surer gain goes first and leaves the larger one for a
 later measurement, when more is known. Accuracy is known, so that the posterior
 of the latency is all that is uncertain: measurements go where the decision is,
 as in HiFi-LLP, and the answer is an architecture that was measured within the
-budget.
+budget. Architectures that are alike share what the features do not explain,
+see `_local`. A share of all measurements is taken to be surprises: when nothing
+is left that the posterior believes in, they say where a chance is best spent.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from nasflat_jax import predictors
 from nasflat_jax import samplers
 from nasflat_jax import transfer
 from nasflat_jax.search import _candidates
+from nasflat_jax.search import _local
 from nasflat_jax.search import _table_device
 
 # Chosen on devices that are a target in none of the published tasks, nor in the
@@ -36,11 +39,15 @@ from nasflat_jax.search import _table_device
 _NUM_SUPPORT = 1
 _CAUTION = 2.0
 # Latencies of some devices have tails that no architecture explains.
-_LEAST_PROBABILITY = 1e-3
+_SURPRISE = 0.02
+# A measurement more never makes the answer worse.
+_LEAST_PROBABILITY = 0.0
 # Random candidates that the design chooses from.
 _POOL = 1000
+# Of the prior's, a Sobol sequence: more make a search slower, not better.
+_HYPOTHESES = 128
 # Sizes that fits and scorings are padded to: few programs for all numbers.
-_FIT_SIZES = (6, 10, 14, 20)
+_FIT_SIZE = 20
 _SCORE_SIZES = (256, 1024, 4096, 16384)
 
 
@@ -61,7 +68,8 @@ class UnderBudget:
       within the budget.
     certain: whether it stopped before all measurements were spent, because
       nothing better was left that might hold the budget.
-    adapted: the model adapted to all measurements.
+    adapted: the model adapted to all measurements, without what alike
+      architectures share beyond it.
     seconds: wall-clock by part: `design`, `fit`, `predict`, `choose` and
       `measure`.
   """
@@ -86,6 +94,7 @@ def under_budget(
     num_measurements: int,
     num_support: int = _NUM_SUPPORT,
     caution: float = _CAUTION,
+    surprise: float = _SURPRISE,
     least_probability: float = _LEAST_PROBABILITY,
 ) -> UnderBudget:
   """Finds the most accurate architecture that holds a latency budget.
@@ -100,8 +109,11 @@ def under_budget(
     num_support: of these, the designed ones that come first.
     caution: exponent of the probability of holding the budget; 1 is expected
       improvement, more prefers a smaller gain that is surer.
+    surprise: share of measurements that have nothing to do with the
+      architecture, see `predictors.probability_within`.
     least_probability: the search stops early once every better candidate
-      holds the budget with less than this probability.
+      holds the budget with less than this probability; 0 spends all
+      measurements. 0.01 saves those that could only help by a surprise.
 
   Returns:
     The answer and how it was found. Runs with fewer measurements are the
@@ -116,9 +128,9 @@ def under_budget(
         'num_measurements and num_support must be 1 or more, got '
         f'{num_measurements} and {num_support}'
     )
-  if not caution > 0.0:
-    raise ValueError(f'caution must be above 0, got {caution}')
-  run = _Run(candidates, measure, budget_ms)
+  run = _Run(
+      candidates, measure, budget_ms, caution, surprise, least_probability
+  )
   total = min(num_measurements, len(candidates.ranking))
   with run.timed('design'):
     first = _design(key, candidates, min(num_support, total))
@@ -126,7 +138,7 @@ def under_budget(
     run.take(int(row))
   certain = False
   while len(run.rows) < total and not certain:
-    row = run.next_row(caution, least_probability)
+    row = run.next_row()
     certain = row is None
     if row is not None:
       run.take(row)
@@ -140,6 +152,7 @@ def next_measurement(
     budget_ms: float,
     *,
     caution: float = _CAUTION,
+    surprise: float = _SURPRISE,
     least_probability: float = _LEAST_PROBABILITY,
 ) -> int | None:
   """What `under_budget` would measure next, for devices measured by hand.
@@ -150,6 +163,7 @@ def next_measurement(
     measured_ms: `[m]` their latencies, milliseconds, above 0.
     budget_ms: milliseconds.
     caution: as for `under_budget`.
+    surprise: as for `under_budget`.
     least_probability: as for `under_budget`.
 
   Returns:
@@ -164,10 +178,13 @@ def next_measurement(
         'rows and measured_ms must be [m] with m of 1 or more, got '
         f'{rows.shape} and {measured_ms.shape}'
     )
-  run = _Run(candidates, _not_measured, _checked(budget_ms))
+  run = _Run(
+      candidates, _not_measured, _checked(budget_ms), caution, surprise,
+      least_probability,
+  )
   for row, latency_ms in zip(rows, measured_ms, strict=True):
     run.record(int(row), float(latency_ms))
-  return run.next_row(caution, least_probability)
+  return run.next_row()
 
 
 def _not_measured(genotype: np.ndarray) -> float:
@@ -221,23 +238,29 @@ _d_optimal = jax.jit(samplers.d_optimal, static_argnames='num_samples')
 def _fit(
     prior: predictors.BayesianPrior,
     features: jax.Array,  # [N, F]
+    genotype: jax.Array,  # [N, G]
     rows: jax.Array,  # [n]
     latency_ms: jax.Array,  # [n]
     num: jax.Array,
-) -> predictors.BayesianPosterior:
-  return predictors.fit_bayesian(
-      prior, features[rows], latency_ms, where=jnp.arange(len(rows)) < num
+) -> _local.LocalPosterior:
+  return _local.fit_local(
+      prior, features[rows], genotype[rows], latency_ms,
+      jnp.arange(len(rows)) < num,
   )
 
 
 @jax.jit
 def _probability(
-    posterior: predictors.BayesianPosterior,
+    posterior: _local.LocalPosterior,
     features: jax.Array,  # [N, F]
+    genotype: jax.Array,  # [N, G]
     rows: jax.Array,  # [B]
     budget_ms: jax.Array,
+    surprise: jax.Array,
 ) -> jax.Array:  # [B]
-  return predictors.probability_within(posterior, features[rows], budget_ms)
+  return _local.probability_within(
+      posterior, features[rows], genotype[rows], budget_ms, surprise
+  )
 
 
 def _padded(rows: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
@@ -257,9 +280,24 @@ class _Run:
       candidates: _candidates.Candidates,
       measure: _table_device.Measure,
       budget_ms: float,
+      caution: float,
+      surprise: float,
+      least_probability: float,
   ) -> None:
+    if not caution > 0.0:
+      raise ValueError(f'caution must be above 0, got {caution}')
+    if not 0.0 <= surprise <= 1.0:
+      raise ValueError(f'surprise must be from 0 to 1, got {surprise}')
     self.candidates = candidates
+    prior = candidates.model.prior
+    self.prior = prior._replace(
+        variance=prior.variance[:_HYPOTHESES], noise=prior.noise[:_HYPOTHESES]
+    )
+    self.codes = jnp.asarray(candidates.genotype)
     self.budget_ms = budget_ms
+    self.caution = caution
+    self.surprise = surprise
+    self.least_probability = least_probability
     self.rows: list[int] = []
     self.measured_ms: list[float] = []
     self.answers: list[int] = []
@@ -295,13 +333,13 @@ class _Run:
       answer = row
     self.answers.append(answer)
 
-  def posterior(self) -> predictors.BayesianPosterior:
+  def posterior(self) -> _local.LocalPosterior:
     """What the measurements say."""
     with self.timed('fit'):
-      rows = _padded(np.array(self.rows, np.int32), _FIT_SIZES)
+      rows = _padded(np.array(self.rows, np.int32), (_FIT_SIZE,))
       latency_ms = np.resize(np.array(self.measured_ms, np.float32), len(rows))
       return jax.block_until_ready(_fit(
-          self.candidates.model.prior, self.candidates.features,
+          self.prior, self.candidates.features, self.codes,
           jnp.asarray(rows), jnp.asarray(latency_ms),
           jnp.asarray(len(self.rows)),
       ))
@@ -311,9 +349,10 @@ class _Run:
     posterior = self.posterior()
     with self.timed('predict'):
       return np.asarray(_probability(
-          posterior, self.candidates.features,
+          posterior, self.candidates.features, self.codes,
           jnp.asarray(_padded(rows, _SCORE_SIZES)),
           jnp.asarray(self.budget_ms, jnp.float32),
+          jnp.asarray(self.surprise, jnp.float32),
       ))[: len(rows)]
 
   def _better(self) -> tuple[np.ndarray, np.ndarray]:
@@ -326,7 +365,7 @@ class _Run:
     fresh = ~np.isin(rows, self.rows)
     return rows[fresh], (accuracy[:num] - floor)[fresh]
 
-  def next_row(self, caution: float, least_probability: float) -> int | None:
+  def next_row(self) -> int | None:
     """What to measure next; None where nothing is worth it."""
     with self.timed('choose'):
       rows, gain = self._better()
@@ -334,14 +373,16 @@ class _Run:
       return None
     probability = self.probability(rows)
     with self.timed('choose'):
-      if self.answers[-1] >= 0 and probability.max() < least_probability:
+      if self.answers[-1] >= 0 and probability.max() < self.least_probability:
         return None
-      return int(rows[np.argmax(gain * probability**caution)])
+      return int(rows[np.argmax(gain * probability**self.caution)])
 
   def finish(self, certain: bool) -> UnderBudget:
     """The answer."""
     row, latency_ms, within = self.answers[-1], None, None
-    posterior = self.posterior()
+    posterior = _local.global_part(
+        self.posterior(), self.candidates.features.shape[1]
+    )
     adapted = transfer.AdaptedBayesian(
         model=self.candidates.model,
         posterior=jax.tree.map(lambda x: x[None], posterior),

@@ -164,6 +164,7 @@ class UnderBudgetTest(parameterized.TestCase):
       ({'num': 0}, 'must be 1 or more, got 0 and 1'),
       ({'num_support': 0}, 'must be 1 or more, got 10 and 0'),
       ({'caution': 0.0}, 'caution must be above 0, got 0.0'),
+      ({'surprise': 1.5}, 'surprise must be from 0 to 1, got 1.5'),
       ({'device': lambda genes: 0.0}, 'must be above 0, got 0.0 for row'),
       ({'device': lambda genes: np.inf}, 'must be above 0, got inf for row'),
   )
