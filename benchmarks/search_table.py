@@ -155,18 +155,20 @@ def device_cells(
             'best_ms': None if best < 0 else float(latency_ms[best]),
             'best_of_space': float(have['judged'][anywhere]),
         }
-        for num_support, caution, surprise in itertools.product(
-            options.num_support, options.caution, options.surprise
+        for num_support, caution, alike, surprise in itertools.product(
+            options.num_support, options.caution, options.alike,
+            options.surprise,
         ):
           found = search_all(
               candidates, latency_ms, budget.ms, seeds, num_support,
-              {'caution': caution, 'surprise': surprise},
+              {'caution': caution, 'alike': alike, 'surprise': surprise},
           )
           for num in _SIZES:
             pairs = [answers_at(one, num) for one in found]
             yield common | {
                 'method': 'ours', 'num_support': num_support,
-                'caution': caution, 'surprise': surprise, 'num': num,
+                'caution': caution, 'alike': alike, 'surprise': surprise,
+                'num': num,
                 'certain': [
                     one.certain and len(one.rows) <= num for one in found
                 ],
@@ -252,14 +254,11 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
       '--num_support', default=[defaults['num_support']],
       type=lambda text: [int(part) for part in text.split(',')],
   )
-  parser.add_argument(
-      '--caution', default=[defaults['caution']],
-      type=lambda text: [float(part) for part in text.split(',')],
-  )
-  parser.add_argument(
-      '--surprise', default=[defaults['surprise']],
-      type=lambda text: [float(part) for part in text.split(',')],
-  )
+  for name in ('caution', 'alike', 'surprise'):
+    parser.add_argument(
+        f'--{name}', default=[defaults[name]],
+        type=lambda text: [float(part) for part in text.split(',')],
+    )
   parser.add_argument('--ours_only', action='store_true')
   parser.add_argument('--out', default='search_table.json.gz')
   return parser.parse_args(argv)

@@ -19,9 +19,11 @@ from proxy_study import coverage
 from proxy_study import matrices
 from proxy_study import rules
 
-CHOSEN_SIZES = (10, 20, 40)
+CHOSEN_SIZES = (10, 20)
 LOOKS = (10, 20, 40, 80)
-_PAIRS, _DRAWS = 150, 20
+CHOSEN_DRAWS = 10
+PAIRS, DRAWS = 50, 6
+_CHUNK = 128
 _THRESHOLD = 0.9
 # Shares of the error that `search.one_proxy` spends on the looks.
 _SPENT = (0.5, 0.25, 0.125, 0.125)
@@ -32,10 +34,15 @@ def _lower(a: np.ndarray, b: np.ndarray, confidence: float) -> np.ndarray:
   estimate = jax.vmap(
       lambda key, x, y: transfer.monotonicity(key, x, y, confidence=confidence)
   )
-  return np.asarray(estimate(
-      jax.random.split(jax.random.key(0), len(a)),
-      jnp.asarray(a, jnp.float32), jnp.asarray(b, jnp.float32),
-  ).lower, np.float64)
+  keys = jax.random.split(jax.random.key(0), len(a))
+  lower = transfer.in_chunks(
+      lambda ids: estimate(
+          keys[ids], jnp.asarray(a[ids], jnp.float32),
+          jnp.asarray(b[ids], jnp.float32),
+      ).lower,
+      np.arange(len(a)), _CHUNK,
+  )
+  return np.asarray(lower, np.float64)
 
 
 def _complete(name: str) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -60,7 +67,7 @@ def chosen() -> list[dict]:
       rng = np.random.default_rng(0)
       pairs, samples, sizes = [], [], []
       for target, sources in cases:
-        for _ in range(_DRAWS):
+        for _ in range(CHOSEN_DRAWS):
           ids = rng.choice(values.shape[1], num, replace=False)
           best = partitions.choose_proxy(
               truth[np.ix_(sources, sources)],
@@ -108,8 +115,8 @@ def looks() -> list[dict]:
     devices, values, truth = _complete(name)
     rng = np.random.default_rng(0)
     pairs = list(itertools.combinations(range(len(devices)), 2))
-    kept = rng.permutation(len(pairs))[:_PAIRS]
-    first, second = np.repeat(np.array([pairs[i] for i in kept]).T, _DRAWS, 1)
+    kept = rng.permutation(len(pairs))[:PAIRS]
+    first, second = np.repeat(np.array([pairs[i] for i in kept]).T, DRAWS, 1)
     ids = np.stack([
         rng.choice(values.shape[1], LOOKS[-1], replace=False) for _ in first
     ])

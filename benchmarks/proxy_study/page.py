@@ -309,11 +309,12 @@ def _choices(part: dict) -> list[str]:
       'As `nasflat-proxy --proxy=auto`: the device that orders k random '
       'architectures most like the target, judged by the same k; every device '
       'in turn is the target, those of its processor and near copies are left '
-      'out, 20 draws. `too high`: share of samples whose lower end exceeds the '
-      'truth (nominal 0.05 of a two-sided 90% interval): the interval as it '
-      'is / widened by the number of devices (Bonferroni), which is what '
-      'decides. Reused: share of samples with a lower end of 0.9 where the '
-      'truth is below 0.9 (wrongly) and where it is not (rightly).', '',
+      f'out, {choices.CHOSEN_DRAWS} draws. `too high`: share of samples whose '
+      'lower end exceeds the truth (nominal 0.05 of a two-sided 90% interval): '
+      'the interval as it is / widened by the number of devices (Bonferroni), '
+      'which is what decides. Reused: share of samples with a lower end of 0.9 '
+      'where the truth is below 0.9 (wrongly) and where it is not (rightly).',
+      '',
   ]
 
   def both(row, name):
@@ -344,7 +345,8 @@ def _choices(part: dict) -> list[str]:
   lines += [
       '### Where a growing sample is looked at again', '',
       f'Looks at {", ".join(map(str, choices.LOOKS))} of the same random '
-      'architectures, pairs of devices as above. Each interval at 90% / the '
+      f'architectures, {choices.PAIRS} pairs of devices of each table, '
+      f'{choices.DRAWS} draws of each. Each interval at 90% / the '
       'error spent over the looks as `search.one_proxy` does (half of what is '
       'left at each look, all of it at the last). `too high`: at some look '
       'the lower end exceeds the truth. Reused: at some look it reaches 0.9.',

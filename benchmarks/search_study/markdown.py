@@ -244,6 +244,26 @@ def development(cells: Sequence[summary.Cell]) -> list[str]:
   return lines
 
 
+def limits(record: dict[str, Any]) -> list[str]:
+  """Regret of a search that knows the device's regression."""
+  lines = head(
+      'problems', 'caution', *(f'regret, n = {num}' for num in _SIZES)
+  )
+  for label, groups, pixel2 in _GROUPS:
+    for caution in sorted({one['caution'] for one in record['rows']}):
+      own = [
+          one for one in record['rows']
+          if one['caution'] == caution and one['group'] in groups
+          and pixel2 in (None, one['device'] == 'pixel2')
+      ]
+      if own:
+        lines.append(row(f'{label} ({len(own)})', f'{caution:g}', *(
+            f'{np.mean([one["regret"][str(num)] for one in own]):.3f}'
+            for num in _SIZES
+        )))
+  return lines
+
+
 def timing(record: dict[str, Any]) -> list[str]:
   """Seconds of one search."""
   lines = head(
