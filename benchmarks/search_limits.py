@@ -7,7 +7,11 @@ all rows of a device, and the spread of its residuals is known: no few
 measurements can tell more, unless networks deviate together. Then each
 measurement goes to the network with the largest (gain in accuracy) x P(latency
 <= budget)^c, P by the residuals. What is left of the regret are the values that
-no architecture explains. Writes `results/search_limits.json`.
+no architecture explains.
+
+And how alike the residuals of networks are that differ in a few genes, of a
+regression on costs and genes alone, on the development devices: what the search
+believes of them. Writes `results/search_limits.json`.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from nasflat_jax import transfer
 _SIZES = (5, 10, 20)
 _CAUTION = (1.0, 2.0)
 _PENALTY = 1.0
+_DISTANCES, _SAMPLES = (1, 2, 3, 4), 20000
 
 
 def known_model(genotype: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
@@ -77,6 +82,35 @@ def search_known(
       answer = row
     answers.append(answer)
   return answers
+
+
+def alike(table: data.LatencyTable) -> dict[str, list[float]]:
+  """Correlation of residuals by the genes that differ, of each device."""
+  genotype = table.genotype
+  row_of = {tuple(genes): row for row, genes in enumerate(genotype.tolist())}
+  pairs = []
+  for distance in _DISTANCES:
+    rng = np.random.default_rng(distance)
+    first = rng.integers(len(genotype), size=_SAMPLES)
+    other = genotype[first].copy()
+    genes = np.argsort(rng.random(other.shape), axis=1)[:, :distance]
+    rows = np.arange(_SAMPLES)[:, None]
+    step = rng.integers(1, 5, size=genes.shape)
+    other[rows, genes] = (other[rows, genes] + step) % 5
+    pairs.append((first, np.array([row_of[tuple(x)] for x in other.tolist()])))
+  costs = np.asarray(
+      transfer.bayesian_model(problems.SPACE).encode(genotype), np.float64
+  )
+  found = {}
+  for device in problems.DEVELOPMENT:
+    log_ms = np.log(table.row(device))
+    model = predictors.fit_ridge(costs, log_ms)
+    residual = log_ms - np.asarray(predictors.predict_linear(model, costs))
+    found[device] = [
+        float(np.corrcoef(residual[first], residual[second])[0, 1])
+        for first, second in pairs
+    ]
+  return found
 
 
 def main() -> None:
@@ -129,7 +163,11 @@ def main() -> None:
       })
   records.write(records.RESULTS / options.out, records.header(
       'search_limits', options
-  ) | {'command': records.command(options), 'rows': rows})
+  ) | {
+      'command': records.command(options),
+      'rows': rows,
+      'alike': alike(table),
+  })
 
 
 if __name__ == '__main__':

@@ -140,6 +140,15 @@ class ExhaustiveTest(absltest.TestCase):
 
 class ConstraintsTest(parameterized.TestCase):
 
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    # Most of the time here is compilation.
+    jax.config.update('jax_disable_most_optimizations', True)
+    cls.addClassCleanup(
+        jax.config.update, 'jax_disable_most_optimizations', False
+    )
+
   def test_children_hold_every_budget_in_one_program(self):
     cost = toy_space.cost
     traces = []
