@@ -225,21 +225,26 @@ def device_table(
 
 def development(cells: Sequence[summary.Cell]) -> list[str]:
   """Regret on the development devices by choice."""
+  if not cells:
+    return []
+  names = {
+      'num_support': 'designed measurements', 'caution': 'caution',
+      'alike': 'alike', 'surprise': 'surprise',
+  }
+  names = {key: name for key, name in names.items() if key in cells[0]}
   lines = head(
-      'designed measurements', 'caution', *(f'regret, n = {n}' for n in _SIZES),
+      *names.values(), *(f'regret, n = {n}' for n in _SIZES),
       'measurements used (20)',
   )
-  choices = sorted({(c['num_support'], c['caution']) for c in cells})
-  for num_support, caution in choices:
+  for choice in sorted({tuple(cell[k] for k in names) for cell in cells}):
+    wanted = dict(zip(names, choice, strict=True))
     found = [
-        summary.figures(summary.select(
-            cells, num_support=num_support, caution=caution, num=num
-        ))
+        summary.figures(summary.select(cells, **wanted, num=num))
         for num in _SIZES
     ]
     lines.append(row(
-        num_support, f'{caution:g}', *(f'{one["regret"]:.3f}' for one in found),
-        f'{found[-1]["used"]:.1f}',
+        *(f'{value:g}' for value in choice),
+        *(f'{one["regret"]:.3f}' for one in found), f'{found[-1]["used"]:.1f}',
     ))
   return lines
 
