@@ -204,7 +204,7 @@ def page(
         ' for each gene, after the residuals of regressions:', '',
         *_alike(others), *markdown.development(further), '',
         'Tried there too, and not better: caution 1, tails of four degrees of'
-        ' freedom, a spread 1.3 times as wide (2 or 3 seeds, eight devices; those'
+        ' freedom, a spread 1.3 times as wide (2 or 3 seeds, 8 devices; those'
         ' trials are not kept).', '',
     ]
   lines += ['## Commands', '']
