@@ -281,7 +281,9 @@ def _limits(others: dict[str, Any]) -> list[str]:
       'The same rule with a regression of the log latency on costs, genes and'
       ' pairs of genes that is fitted to *all* rows of the device, and the true'
       ' spread of its residuals: what no search can know. What it misses are'
-      ' values that no architecture explains.', '',
+      ' mostly values that no architecture explains. It is no bound: it'
+      ' learns nothing from what it measures, and ours passes it on a few'
+      ' devices.', '',
       *markdown.limits(record), '',
   ]
 
