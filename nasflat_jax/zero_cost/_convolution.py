@@ -263,6 +263,27 @@ def _grouped_pointwise(
   return jnp.einsum('nhwgi,igo->nhwgo', x, weight).reshape(*leading, outputs)
 
 
+def halves(
+    x: chex.Array,  # [N, H, W, C]
+    kernel: chex.Array,  # [1, 1, C, O]
+    *,
+    stride: int,
+) -> jax.Array:  # [N, H', W', O]
+  """Two pointwise convolutions, the second of pixels one right and down.
+
+  Beyond the last row and column there is zero, so that sizes are rounded up.
+  """
+  first, second = jnp.split(kernel[0, 0], 2, -1)
+  moved = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))[:, 1:, 1:]
+  return jnp.concatenate(
+      [
+          x[:, ::stride, ::stride] @ first,
+          moved[:, ::stride, ::stride] @ second,
+      ],
+      axis=-1,
+  )
+
+
 def avg_pool_3x3(x: chex.Array) -> jax.Array:
   """Mean over 3x3 windows, stride 1; the border counts only real pixels."""
   return _window_sum(x) * _inverse_count(x)
@@ -295,6 +316,23 @@ def avg_pool_2x2(x: chex.Array) -> jax.Array:
       x, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), 'VALID'
   )
   return total * 0.25
+
+
+def max_pool_3x3(x: chex.Array) -> jax.Array:
+  """Maximum of the real pixels of 3x3 windows, stride 1."""
+  x = jnp.pad(
+      x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf
+  )
+  x = jnp.maximum(jnp.maximum(x[:, :-2], x[:, 1:-1]), x[:, 2:])
+  return jnp.maximum(jnp.maximum(x[:, :, :-2], x[:, :, 1:-1]), x[:, :, 2:])
+
+
+def max_pool_2x2(x: chex.Array) -> jax.Array:
+  """Maximum of disjoint 2x2 windows; an odd last row or column is dropped."""
+  height, width = (side // 2 * 2 for side in x.shape[1:3])
+  x = x[:, :height, :width]
+  x = jnp.maximum(x[:, ::2], x[:, 1::2])
+  return jnp.maximum(x[:, :, ::2], x[:, :, 1::2])
 
 
 def channel_shuffle(x: chex.Array, groups: int) -> jax.Array:

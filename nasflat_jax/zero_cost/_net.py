@@ -31,14 +31,14 @@ class Layer(NamedTuple):
 
   Attributes:
     shape: of its kernel, `[k, k, I, O]` or `[I, O]`.
-    repeats: copies along a leading axis; 0 without such an axis.
+    repeats: copies along leading axes, outer loops first.
     normalised: whether a batch normalisation follows, so that its scale does
       not matter.
     bias: whether it has a bias.
   """
 
   shape: tuple[int, ...]
-  repeats: int = 0
+  repeats: tuple[int, ...] = ()
   normalised: bool = False
   bias: bool = False
 
@@ -50,7 +50,7 @@ class Layer(NamedTuple):
   @property
   def full_shape(self) -> tuple[int, ...]:
     """Of the kernels of all copies together."""
-    return (self.repeats, *self.shape) if self.repeats else self.shape
+    return (*self.repeats, *self.shape)
 
 
 class Net:
@@ -146,7 +146,7 @@ class Net:
       return self._declare_candidates(self._declared, prefix, candidates, x)
     weights = [
         {
-            step.name: self._kernels[f'{prefix}{step.name}']
+            step.name: self._joined(prefix, step)
             for step in _steps.convolutions(candidate)
         }
         for candidate in candidates
@@ -201,14 +201,23 @@ class Net:
     self._count(0, math.prod(x.shape[1:]))
     return _convolution.avg_pool_2x2(x)
 
-  def global_pool(self, x: chex.Array, *, border: int = 0) -> jax.Array:
+  def max_pool_2x2(self, x: chex.Array) -> jax.Array:
+    """Maximum of disjoint 2x2 windows; an odd last row or column is dropped."""
+    y = _convolution.max_pool_2x2(x)
+    self._count(0, 4 * math.prod(y.shape[1:]))
+    return y
+
+  def global_pool(
+      self, x: chex.Array, *, border: int = 0, counted: bool = True
+  ) -> jax.Array:
     """Mean over positions, `[N, H, W, C] -> [N, C]`; `x` is the features.
 
-    Flops are one for each element of a map `border` larger.
+    Flops, if `counted`, are one for each element of a map `border` larger.
     """
     self.features = x
     height, width, channels = x.shape[1:]
-    self._count(0, (height + border) * (width + border) * channels)
+    if counted:
+      self._count(0, (height + border) * (width + border) * channels)
     return x.mean((1, 2))
 
   def bottleneck(self, x: chex.Array) -> jax.Array:
@@ -230,18 +239,19 @@ class Net:
       num: int,
       function: Callable[..., jax.Array],
       x: chex.Array,
-      genes: chex.Array | None = None,
+      genes: chex.ArrayTree | None = None,
   ) -> jax.Array:
     """Runs `x = function(net, x)` `num` times, each with weights of its own.
 
-    Compiled once, whatever `num`; every turn ends in a `bottleneck`.
+    Compiled once, whatever `num`; every turn ends in a `bottleneck`. Loops may
+    be nested.
 
     Args:
       name: scope of the layers.
       num: turns.
       function: `(net, x) -> x`, or `(net, x, gene) -> x` with `genes`.
       x: `[N, H, W, C]`; its shape stays.
-      genes: `[num, ...]`, a row for each turn.
+      genes: `[num, ...]`, a row for each turn, or a pytree of such.
 
     Returns:
       `[N, H, W, C]`.
@@ -250,10 +260,11 @@ class Net:
     if self._declared is not None:
       inner: dict[str, Layer] = {}
       net = Net({}, mode=self._mode, declared=inner, scope=prefix)
-      y = function(net, x, *([] if genes is None else [genes[0]]))
-      self._declared.update(
-          {key: layer._replace(repeats=num) for key, layer in inner.items()}
-      )
+      first = [] if genes is None else [jax.tree.map(lambda x: x[0], genes)]
+      y = function(net, x, *first)
+      for key, layer in inner.items():
+        repeats = (num, *layer.repeats)
+        self._declared[key] = layer._replace(repeats=repeats)
       return y
 
     own = {k: v for k, v in self._kernels.items() if k.startswith(prefix)}
@@ -286,6 +297,11 @@ class Net:
       self._add(norms=jnp.sqrt((kernel * kernel).sum()))
     return kernel
 
+  def _joined(self, prefix: str, step: _steps.Conv) -> chex.Array:
+    """The kernel of a step, of all its layers side by side."""
+    kernels = [self._kernels[f'{prefix}{layer}'] for layer in step.layers]
+    return kernels[0] if len(kernels) == 1 else jnp.concatenate(kernels, -1)
+
   def _declare_candidates(self, declared, prefix, candidates, x):
     y = x
     for candidate in candidates:
@@ -294,12 +310,12 @@ class Net:
         kernel = {}
         if isinstance(step, _steps.Conv):
           shape = step.kernel_shape(y.shape[-1])
-          if f'{prefix}{step.name}' in declared:
-            raise ValueError(f'two layers are called {prefix}{step.name}')
-          declared[f'{prefix}{step.name}'] = Layer(
-              shape, normalised=step.norm
-          )
           kernel = {step.name: jnp.zeros(shape)}
+          own = (*shape[:-1], step.features // len(step.layers))
+          for layer in step.layers:
+            if f'{prefix}{layer}' in declared:
+              raise ValueError(f'two layers are called {prefix}{layer}')
+            declared[f'{prefix}{layer}'] = Layer(own, normalised=step.norm)
         y, _, _ = _steps.forward((step,), y, self._epsilon, kernel, mode)
     return y
 

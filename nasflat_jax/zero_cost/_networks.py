@@ -6,8 +6,13 @@ from nasflat_jax import types
 from nasflat_jax.zero_cost import _fbnet
 from nasflat_jax.zero_cost import _nasbench201
 from nasflat_jax.zero_cost import _network
+from nasflat_jax.zero_cost import _transnas
 
-_DEFAULTS = {'nasbench201': _nasbench201.nasbench201, 'fbnet': _fbnet.fbnet}
+_DEFAULTS = {
+    'nasbench201': _nasbench201.nasbench201,
+    'fbnet': _fbnet.fbnet,
+    'transnas_micro': _transnas.transnas_micro,
+}
 
 
 def names() -> tuple[str, ...]:

@@ -66,6 +66,9 @@ class Conv(NamedTuple):
     relu: whether the input goes through a ReLU first.
     relu_flops: whether that ReLU counts in the flops.
     norm: whether a batch normalisation follows.
+    halves: whether two pointwise layers, `name_a` and `name_b`, each give half
+      of the features (a factorised reduction); the second starts one pixel
+      further right and down. Its kernel is theirs side by side.
   """
 
   name: str
@@ -76,6 +79,14 @@ class Conv(NamedTuple):
   relu: bool = False
   relu_flops: bool = True
   norm: bool = True
+  halves: bool = False
+
+  @property
+  def layers(self) -> tuple[str, ...]:
+    """Names of its layers."""
+    if self.halves:
+      return (f'{self.name}_a', f'{self.name}_b')
+    return (self.name,)
 
   def num_groups(self, channels: int) -> int:
     """Groups of an input of `channels`."""
@@ -88,9 +99,29 @@ class Conv(NamedTuple):
 
   def convolve(self, x: chex.Array, kernel: chex.Array) -> jax.Array:
     """The convolution alone."""
+    if self.halves:
+      return _convolution.halves(x, kernel, stride=self.stride)
     return _convolution.convolve(
         x, kernel, stride=self.stride, groups=self.num_groups(x.shape[-1])
     )
+
+  def transpose(
+      self, x: chex.Array, kernel: chex.Array, cotangent: chex.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """Cotangents of `convolve`'s input and kernel."""
+    if self.halves:
+      return jax.vjp(self.convolve, x, kernel)[1](cotangent)
+    return _convolution.transpose(
+        x,
+        kernel,
+        cotangent,
+        stride=self.stride,
+        groups=self.num_groups(x.shape[-1]),
+    )
+
+  def split(self, values: chex.Array) -> list[jax.Array]:
+    """Kernel or output of each layer, `[..., features]` of all."""
+    return jnp.split(values, len(self.layers), -1)
 
 
 class Relu(NamedTuple):
@@ -112,10 +143,32 @@ class Shuffle(NamedTuple):
 
 
 class Zero(NamedTuple):
-  """All zero, whatever the input."""
+  """All zero, whatever the input.
+
+  Attributes:
+    features: output channels; 0 for those of the input.
+    stride: of both axes.
+  """
+
+  features: int = 0
+  stride: int = 1
 
 
-Step = Conv | Relu | AvgPool | Shuffle | Zero
+class MaxPool(NamedTuple):
+  """Maximum over 3x3 windows, stride 1, without the padding."""
+
+
+class Channels(NamedTuple):
+  """The first channels, or all of them and zeros.
+
+  Attributes:
+    features: output channels.
+  """
+
+  features: int
+
+
+Step = Conv | Relu | AvgPool | MaxPool | Shuffle | Channels | Zero
 Candidate = tuple[Step, ...]
 
 
@@ -133,9 +186,24 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
       return _convolution.avg_pool_3x3
     case Shuffle(groups):
       return lambda x: _convolution.channel_shuffle(x, groups)
-    case Zero():
-      return jnp.zeros_like
+    case MaxPool():
+      return _convolution.max_pool_3x3
+    case Channels(features):
+      return lambda x: with_channels(x, features)
+    case Zero(features, stride):
+      return lambda x: jnp.zeros((
+          x.shape[0],
+          *(-(-side // stride) for side in x.shape[1:3]),
+          features or x.shape[3],
+      ))
   raise ValueError(f'{step} is not a step without weights')
+
+
+def with_channels(x: chex.Array, features: int) -> jax.Array:
+  """The first `features` channels, zeros where there are fewer."""
+  missing = max(features - x.shape[-1], 0)
+  x = x[..., :features]
+  return jnp.pad(x, (*[(0, 0)] * (x.ndim - 1), (0, missing)))
 
 
 class Moments(NamedTuple):
@@ -262,7 +330,7 @@ def forward(
       kernel = weights[step.name]
       x = step.convolve(jax.nn.relu(x) if step.relu else x, kernel)
       if mode.norms:
-        add(norms=jnp.sqrt((kernel * kernel).sum()))
+        add(norms=sum(jnp.sqrt((w * w).sum()) for w in step.split(kernel)))
       moments = Moments(jnp.ones(step.features), jnp.zeros(step.features))
       if mode.batch_norm and step.norm:
         x, moments, recorded = normalise(x, epsilon, mode)
@@ -301,7 +369,7 @@ def count(
         flops += 2 * elements
       if step.relu and step.relu_flops:
         flops += math.prod(inputs[1:])
-    case AvgPool():
+    case AvgPool() | MaxPool():
       params, flops = 0, 9 * elements
     case Relu():
       params, flops = 0, elements
@@ -352,16 +420,12 @@ def backward(
       if step.norm:
         inner = standardise_transpose(cotangent, y, scale)
       kernel = weights[step.name]
-      cotangent, gradient = _convolution.transpose(
-          jax.nn.relu(x) if step.relu else x,
-          kernel,
-          inner,
-          stride=step.stride,
-          groups=step.num_groups(x.shape[-1]),
+      cotangent, gradient = step.transpose(
+          jax.nn.relu(x) if step.relu else x, kernel, inner
       )
-      sums += _sums.layer_sums(
-          kernel, gradient, y / scale + mean, inner, normalised=step.norm
-      )
+      layers = (kernel, gradient, y / scale + mean, inner)
+      for parts in zip(*map(step.split, layers)):
+        sums += _sums.layer_sums(*parts, normalised=step.norm)
       if step.relu:
         cotangent = jnp.where(x > 0, cotangent, 0.0)
   return cotangent, sums

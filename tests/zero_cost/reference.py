@@ -180,6 +180,29 @@ def shuffle(x: Value, groups: int) -> Value:
   return Value(x.data[..., order], (x, lambda g: g[..., np.argsort(order)]))
 
 
+def moved_up(x: Value) -> Value:
+  """One pixel up and left, zeros at the end."""
+  y = np.zeros_like(x.data)
+  y[:, :-1, :-1] = x.data[:, 1:, 1:]
+
+  def pull(g):
+    dx = np.zeros_like(g)
+    dx[:, 1:, 1:] = g[:, :-1, :-1]
+    return dx
+
+  return Value(y, (x, pull))
+
+
+def beside(a: Value, b: Value) -> Value:
+  """Channels of both."""
+  place = a.data.shape[-1]
+  return Value(
+      np.concatenate([a.data, b.data], -1),
+      (a, lambda g: g[..., :place]),
+      (b, lambda g: g[..., place:]),
+  )
+
+
 class Net:
   """One run of a network, and what the definitions ask of it."""
 
@@ -212,6 +235,18 @@ class Net:
     self.flops += w.data.size * math.prod(y.data.shape[1:3])
     self.outputs[name, turn] = y
     return self.norm(y) if norm else y
+
+  def halves(self, name, x, *, turn=-1, stride=2):
+    """ReLU, two pointwise layers a pixel apart, one normalisation."""
+    x = self.relu(x)
+    parts = []
+    for layer, source in ((f'{name}_a', x), (f'{name}_b', moved_up(x))):
+      w = self._weight(layer, turn)
+      y = convolve(source, w, stride, 1)
+      self.flops += w.data.size * math.prod(y.data.shape[1:3])
+      self.outputs[layer, turn] = y
+      parts.append(y)
+    return self.norm(beside(*parts))
 
   def norm(self, x):
     self.params += 2 * x.data.shape[-1]
