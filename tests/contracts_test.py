@@ -32,6 +32,7 @@ _SPACES = {
     'NASBENCH201': spaces.NASBENCH201,
     'FBNET': spaces.FBNET,
     'OFA': spaces.OFA,
+    'NASBENCH101': spaces.NASBENCH101,
 }
 
 def _proxies(space: types.SearchSpace) -> data.ZeroCostTable:
@@ -435,6 +436,14 @@ _BROKEN_SPACES = {
         'accepts any string',
     ),
     'numbers': ({'from_index': None}, 'come together'),
+    'operators': (
+        {
+            'spec': dataclasses.replace(
+                _BASE.spec, operators=_BASE.spec.operators[1:]
+            )
+        },
+        'one for each of op_names',
+    ),
     'spec': (
         {'spec': dataclasses.replace(_BASE.spec, edges=((1, 0),))},
         'sender < receiver',

@@ -17,6 +17,10 @@ from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
+from nasflat_jax.spaces._namespace import space_token
+from nasflat_jax.spaces._nasbench101 import NASBENCH101
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_hash
+from nasflat_jax.spaces._nasbench101_hash import nasbench101_pruned
 from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
@@ -25,12 +29,18 @@ from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
 from nasflat_jax.spaces._ofa_settings import OfaSettings
+from nasflat_jax.spaces._operators import operator_attributes
+from nasflat_jax.spaces._operators import OPERATOR_COLUMNS
+from nasflat_jax.spaces._operators import OPERATOR_KINDS
 from nasflat_jax.spaces._sample import reference_sample
 
 __all__ = (
     'FBNET',
+    'NASBENCH101',
     'NASBENCH201',
     'OFA',
+    'OPERATOR_COLUMNS',
+    'OPERATOR_KINDS',
     'OfaSettings',
     'canonical',
     'genotype_of',
@@ -39,8 +49,12 @@ __all__ = (
     'isomorphism_class',
     'live_edges',
     'names',
+    'nasbench101_hash',
+    'nasbench101_pruned',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
+    'operator_attributes',
     'reference_sample',
+    'space_token',
 )

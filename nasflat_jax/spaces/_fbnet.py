@@ -16,6 +16,7 @@ from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _fbnet_costs as _costs
 from nasflat_jax.spaces import _layer_costs
+from nasflat_jax.spaces import _operators
 
 _GENE_NAMES = _costs.GENE_NAMES
 _NUM_OPS = len(_GENE_NAMES)
@@ -34,6 +35,10 @@ def _make_spec() -> types.SpaceSpec:
       name='fbnet',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(
+          *(_operators.inverted_residual(*b) for b in _costs.BLOCKS),
+          types.Operator('skip'),
+      ),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,

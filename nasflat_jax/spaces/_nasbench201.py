@@ -21,9 +21,17 @@ from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _layer_costs
 from nasflat_jax.spaces import _nasbench201_costs as _costs
+from nasflat_jax.spaces import _operators
 
 _GENE_NAMES = (
     'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'
+)
+_OPERATORS = (
+    types.Operator('none'),
+    types.Operator('skip'),
+    types.Operator('conv', (1, 1)),
+    types.Operator('conv', (3, 3)),
+    types.Operator('avg_pool', (3, 3)),
 )
 _NUM_GENES = 6
 _NUM_OPS = len(_GENE_NAMES)
@@ -48,6 +56,7 @@ def _make_spec() -> types.SpaceSpec:
       name='nasbench201',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(*_OPERATORS),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,

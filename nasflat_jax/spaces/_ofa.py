@@ -23,6 +23,7 @@ import numpy as np
 from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _ofa_costs as _costs
+from nasflat_jax.spaces import _operators
 
 _GENE_NAMES = _costs.GENE_NAMES
 _NUM_OPS = len(_GENE_NAMES)
@@ -49,6 +50,11 @@ def _make_spec() -> types.SpaceSpec:
       name='ofa',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(
+          *(_operators.inverted_residual(*b) for b in _costs.BLOCKS),
+          types.Operator('skip'),
+          *(types.Operator('resolution', size=r) for r in _costs.RESOLUTIONS),
+      ),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,
