@@ -170,6 +170,60 @@ def pool_2x2(x: Value) -> Value:
   return Value(y / 4, (x, pull))
 
 
+def maximum(parts: Sequence[Value]) -> Value:
+  """The greatest of each place; the first one if there are several."""
+  stacked = np.stack([part.data.real for part in parts])
+  which = stacked.argmax(axis=0)
+  y = np.choose(which, [part.data for part in parts])
+
+  def of(place):
+    return lambda g: np.where(which == place, g, 0)
+
+  return Value(y, *((part, of(i)) for i, part in enumerate(parts)))
+
+
+def _shifted(x: Value, down: int, right: int) -> Value:
+  """The pixel that far down and right, minus infinity outside."""
+  height, width = x.data.shape[1:3]
+  padded = np.pad(
+      x.data, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf
+  )
+  rows, columns = slice(1 + down, 1 + down + height), slice(
+      1 + right, 1 + right + width
+  )
+
+  def pull(g):
+    dx = np.zeros((len(g), height + 2, width + 2, g.shape[-1]), g.dtype)
+    dx[:, rows, columns] = g
+    return dx[:, 1:-1, 1:-1]
+
+  return Value(padded[:, rows, columns], (x, pull))
+
+
+def max_pool_3x3(x: Value) -> Value:
+  return maximum([
+      _shifted(x, i, j) for i, j in itertools.product((-1, 0, 1), repeat=2)
+  ])
+
+
+def max_pool_2x2(x: Value) -> Value:
+  height, width = (n // 2 for n in x.data.shape[1:3])
+
+  def every_second(i, j):
+    rows, columns = slice(i, 2 * height, 2), slice(j, 2 * width, 2)
+
+    def pull(g):
+      dx = np.zeros(x.data.shape, g.dtype)
+      dx[:, rows, columns] = g
+      return dx
+
+    return Value(x.data[:, rows, columns], (x, pull))
+
+  return maximum([
+      every_second(i, j) for i, j in itertools.product((0, 1), repeat=2)
+  ])
+
+
 def shuffle(x: Value, groups: int) -> Value:
   channels = x.data.shape[-1]
   order = [
@@ -219,7 +273,7 @@ class Net:
 
   def _weight(self, name, turn):
     stored = self._kernels[name]
-    value = Value(stored if turn < 0 else stored[turn])
+    value = Value(stored if turn == -1 else stored[turn])
     self.kernels[name, turn] = value
     self.params += value.data.size
     return value
@@ -396,7 +450,7 @@ def moved(kernels, direction):
   """Kernels, complex, a tiny imaginary step away in a direction."""
   result = {name: w.astype(complex) for name, w in kernels.items()}
   for (name, turn), d in direction.items():
-    target = result[name] if turn < 0 else result[name][turn]
+    target = result[name] if turn == -1 else result[name][turn]
     target += 1j * TINY * d
   return result
 
