@@ -161,14 +161,15 @@ def _vertex(
   candidates = [(_steps.Zero(),)]
   for size in _SIZES:
     candidates += [_convolution(own, size, width) for own in widths]
-  candidates += [
-      (_steps.Channels(own), _steps.MaxPool(), _steps.Channels(width))
-      for own in widths
-  ]
+  candidates.append((_steps.MaxPool(),))
+  # The pool comes last. It leaves the zeros behind a vertex's channels, but
+  # counts them.
+  unused = jnp.where(row['op'] == _MAX_POOL, width - row['channels'], 0)
+  net.count(0, -9.0 * unused * x.shape[1] * x.shape[2])
   chosen = 1 + row['op'] * len(widths) + place
-  y = net.choose(
-      '', jnp.where(row['op'] == _ABSENT, 0, chosen), candidates, x
-  )
+  chosen = jnp.where(row['op'] == _MAX_POOL, len(candidates) - 1, chosen)
+  chosen = jnp.where(row['op'] == _ABSENT, 0, chosen)
+  y = net.choose('', chosen, candidates, x)
   here = jnp.arange(_INNER)[:, None] == row['number']
   vertices = jnp.where(here, y[..., None, :], vertices)
   return jnp.concatenate(

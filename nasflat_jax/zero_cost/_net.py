@@ -173,14 +173,14 @@ class Net:
       bias = self._biases[f'{self._scope}{name}']
     if self._mode.rescale:
       bias = bias * jnp.exp(-self.extra['log_scale'])
-    self._count(kernel.size + features, kernel.size)
+    self.count(kernel.size + features, kernel.size)
     if not self._mode.batch_norm:  # forward mode, which a probe forbids
       return x @ kernel + bias
     return _sums.probed(lambda x, w: x @ w + bias, x, kernel, self._probe)
 
   def batch_norm(self, x: chex.Array) -> jax.Array:
     """Batch normalisation in training mode with scale 1 and offset 0."""
-    self._count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
+    self.count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
     if not self._mode.batch_norm:
       return x
     y, _, extra = _steps.normalise(
@@ -193,18 +193,18 @@ class Net:
     """Rectified linear unit."""
     if self._mode.gram:
       self._add(gram=_steps.agreement(x))
-    self._count(0, math.prod(x.shape[1:]))
+    self.count(0, math.prod(x.shape[1:]))
     return jax.nn.relu(x)
 
   def avg_pool_2x2(self, x: chex.Array) -> jax.Array:
     """Mean over disjoint 2x2 windows; an odd last row or column is dropped."""
-    self._count(0, math.prod(x.shape[1:]))
+    self.count(0, math.prod(x.shape[1:]))
     return _convolution.avg_pool_2x2(x)
 
   def max_pool_2x2(self, x: chex.Array) -> jax.Array:
     """Maximum of disjoint 2x2 windows; an odd last row or column is dropped."""
     y = _convolution.max_pool_2x2(x)
-    self._count(0, 4 * math.prod(y.shape[1:]))
+    self.count(0, 4 * math.prod(y.shape[1:]))
     return y
 
   def global_pool(
@@ -217,7 +217,7 @@ class Net:
     self.features = x
     height, width, channels = x.shape[1:]
     if counted:
-      self._count(0, (height + border) * (width + border) * channels)
+      self.count(0, (height + border) * (width + border) * channels)
     return x.mean((1, 2))
 
   def bottleneck(self, x: chex.Array) -> jax.Array:
@@ -319,7 +319,10 @@ class Net:
         y, _, _ = _steps.forward((step,), y, self._epsilon, kernel, mode)
     return y
 
-  def _count(self, params: float, flops: float) -> None:
+  def count(
+      self, params: chex.Array | float, flops: chex.Array | float
+  ) -> None:
+    """Adds parameters and flops, in units, which may depend on genes."""
     if self._mode.counts:
       self._add(params=params * 1e-6, flops=flops * 1e-6)
 
