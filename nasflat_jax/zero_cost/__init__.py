@@ -3,6 +3,7 @@
 from nasflat_jax.zero_cost._batch import Batch
 from nasflat_jax.zero_cost._batch import gaussian_batch
 from nasflat_jax.zero_cost._batch import images_batch
+from nasflat_jax.zero_cost._darts import darts
 from nasflat_jax.zero_cost._fbnet import fbnet
 from nasflat_jax.zero_cost._images import Images
 from nasflat_jax.zero_cost._images import load_images
@@ -43,7 +44,9 @@ from nasflat_jax.zero_cost._score import score
 from nasflat_jax.zero_cost._steps import AvgPool
 from nasflat_jax.zero_cost._steps import Channels
 from nasflat_jax.zero_cost._steps import Conv
+from nasflat_jax.zero_cost._steps import Corner
 from nasflat_jax.zero_cost._steps import MaxPool
+from nasflat_jax.zero_cost._steps import Norm
 from nasflat_jax.zero_cost._steps import Relu
 from nasflat_jax.zero_cost._steps import Shuffle
 from nasflat_jax.zero_cost._steps import Zero
@@ -57,11 +60,13 @@ __all__ = [
     'Batch',
     'Channels',
     'Conv',
+    'Corner',
     'Images',
     'Job',
     'MaxPool',
     'Net',
     'Network',
+    'Norm',
     'Params',
     'Plan',
     'Proxy',
@@ -69,6 +74,7 @@ __all__ = [
     'Relu',
     'Shuffle',
     'Zero',
+    'darts',
     'default',
     'default_initial',
     'epe_nas',

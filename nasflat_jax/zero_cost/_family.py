@@ -131,6 +131,7 @@ def _block(candidate: _steps.Candidate, channels: int) -> Block | None:
       groups,
   )
   sliced = groups > 0 and wide % channels == 0 and depthwise.size % 2 == 1
+  sliced &= depthwise.dilation == 1
   return block if sliced and block.steps == candidate else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -21,8 +21,7 @@ from nasflat_jax.zero_cost import _convolution
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
-EPSILON = 1e-5  # added to variances, PyTorch's default
-ROOT_EPSILON = math.sqrt(EPSILON)
+ROOT_EPSILON = _steps.ROOT_EPSILON
 PLAIN = _steps.Mode()
 
 
@@ -184,7 +183,7 @@ class Net:
     if not self._mode.batch_norm:
       return x
     y, _, extra = _steps.normalise(
-        x, jnp.float32(math.sqrt(EPSILON)), self._mode
+        x, jnp.float32(ROOT_EPSILON), self._mode
     )
     self._add(**extra)
     return y
@@ -220,27 +219,29 @@ class Net:
       self.count(0, (height + border) * (width + border) * channels)
     return x.mean((1, 2))
 
-  def bottleneck(self, x: chex.Array) -> jax.Array:
+  def bottleneck(self, x: chex.ArrayTree) -> Any:
     """Marks a point where `x` is all that later layers see.
 
-    Returns `x`; without batch normalisation, `x` divided by its greatest
-    value, whose logarithm is kept: activations then never overflow.
+    Returns `x`, an array or a pytree of arrays; without batch normalisation,
+    `x` divided by its greatest value, whose logarithm is kept: activations
+    then never overflow.
     """
     if not self._mode.rescale:
       return x
-    top = lax.stop_gradient(jnp.abs(x).max())
+    tops = [jnp.abs(leaf).max() for leaf in jax.tree.leaves(x)]
+    top = lax.stop_gradient(jnp.stack(tops).max())
     top = jnp.where(top > 0, top, 1.0)
     self._add(log_scale=jnp.log(top))
-    return x / top
+    return jax.tree.map(lambda leaf: leaf / top, x)
 
   def repeat(
       self,
       name: str,
       num: int,
-      function: Callable[..., jax.Array],
-      x: chex.Array,
+      function: Callable[..., Any],
+      x: chex.ArrayTree,
       genes: chex.ArrayTree | None = None,
-  ) -> jax.Array:
+  ) -> Any:
     """Runs `x = function(net, x)` `num` times, each with weights of its own.
 
     Compiled once, whatever `num`; every turn ends in a `bottleneck`. Loops may
@@ -250,11 +251,11 @@ class Net:
       name: scope of the layers.
       num: turns.
       function: `(net, x) -> x`, or `(net, x, gene) -> x` with `genes`.
-      x: `[N, H, W, C]`; its shape stays.
+      x: `[N, H, W, C]`, or a pytree of arrays; their shapes stay.
       genes: `[num, ...]`, a row for each turn, or a pytree of such.
 
     Returns:
-      `[N, H, W, C]`.
+      As `x`.
     """
     prefix = f'{self._scope}{name}/'
     if self._declared is not None:

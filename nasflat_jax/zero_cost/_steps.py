@@ -20,6 +20,9 @@ import jax.numpy as jnp
 from nasflat_jax.zero_cost import _convolution
 from nasflat_jax.zero_cost import _sums
 
+EPSILON = 1e-5  # added to variances, PyTorch's default
+ROOT_EPSILON = math.sqrt(EPSILON)
+
 
 class Mode(NamedTuple):
   """What a run of a network is for; static.
@@ -69,6 +72,8 @@ class Conv(NamedTuple):
     halves: whether two pointwise layers, `name_a` and `name_b`, each give half
       of the features (a factorised reduction); the second starts one pixel
       further right and down. Its kernel is theirs side by side.
+    dilation: of both axes of the kernel.
+    affine: whether the normalisation counts as one with scale and offset.
   """
 
   name: str
@@ -80,6 +85,8 @@ class Conv(NamedTuple):
   relu_flops: bool = True
   norm: bool = True
   halves: bool = False
+  dilation: int = 1
+  affine: bool = True
 
   @property
   def layers(self) -> tuple[str, ...]:
@@ -102,7 +109,11 @@ class Conv(NamedTuple):
     if self.halves:
       return _convolution.halves(x, kernel, stride=self.stride)
     return _convolution.convolve(
-        x, kernel, stride=self.stride, groups=self.num_groups(x.shape[-1])
+        x,
+        kernel,
+        stride=self.stride,
+        groups=self.num_groups(x.shape[-1]),
+        dilation=self.dilation,
     )
 
   def transpose(
@@ -117,6 +128,7 @@ class Conv(NamedTuple):
         cotangent,
         stride=self.stride,
         groups=self.num_groups(x.shape[-1]),
+        dilation=self.dilation,
     )
 
   def split(self, values: chex.Array) -> list[jax.Array]:
@@ -129,7 +141,13 @@ class Relu(NamedTuple):
 
 
 class AvgPool(NamedTuple):
-  """Mean over 3x3 windows, stride 1, without the padding."""
+  """Mean over 3x3 windows, without the padding.
+
+  Attributes:
+    stride: of both axes.
+  """
+
+  stride: int = 1
 
 
 class Shuffle(NamedTuple):
@@ -155,7 +173,29 @@ class Zero(NamedTuple):
 
 
 class MaxPool(NamedTuple):
-  """Maximum over 3x3 windows, stride 1, without the padding."""
+  """Maximum over 3x3 windows, without the padding.
+
+  Attributes:
+    stride: of both axes.
+  """
+
+  stride: int = 1
+
+
+class Norm(NamedTuple):
+  """Batch normalisation of what no convolution gives, without parameters."""
+
+
+class Corner(NamedTuple):
+  """The upper left part of a map; what it leaves is not counted.
+
+  Attributes:
+    height: rows.
+    width: columns.
+  """
+
+  height: int
+  width: int
 
 
 class Channels(NamedTuple):
@@ -168,7 +208,9 @@ class Channels(NamedTuple):
   features: int
 
 
-Step = Conv | Relu | AvgPool | MaxPool | Shuffle | Channels | Zero
+Step = (
+    Conv | Relu | AvgPool | MaxPool | Norm | Shuffle | Channels | Corner | Zero
+)
 Candidate = tuple[Step, ...]
 
 
@@ -182,12 +224,16 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
   match step:
     case Relu():
       return jax.nn.relu
-    case AvgPool():
-      return _convolution.avg_pool_3x3
+    case AvgPool(stride):
+      return lambda x: _convolution.avg_pool_3x3(x)[:, ::stride, ::stride]
     case Shuffle(groups):
       return lambda x: _convolution.channel_shuffle(x, groups)
-    case MaxPool():
-      return _convolution.max_pool_3x3
+    case MaxPool(stride):
+      return lambda x: _convolution.max_pool_3x3(x)[:, ::stride, ::stride]
+    case Norm():
+      return lambda x: normalise(x, jnp.float32(ROOT_EPSILON), Mode())[0]
+    case Corner(height, width):
+      return lambda x: x[:, :height, :width]
     case Channels(features):
       return lambda x: with_channels(x, features)
     case Zero(features, stride):
@@ -324,7 +370,11 @@ def forward(
     ):
       add(gram=agreement(x))
     inputs = x
-    if not isinstance(step, Conv):
+    if isinstance(step, Norm):
+      if mode.batch_norm:
+        x, _, recorded = normalise(x, jnp.float32(ROOT_EPSILON), mode)
+        add(**recorded)
+    elif not isinstance(step, Conv):
       x = plain(step)(x)
     else:
       kernel = weights[step.name]
@@ -365,13 +415,13 @@ def count(
       params = kernel
       flops = kernel * math.prod(outputs[1:3])
       if step.norm:
-        params += 2 * step.features
-        flops += 2 * elements
+        params += 2 * step.features * step.affine
+        flops += (2 if step.affine else 1) * elements
       if step.relu and step.relu_flops:
         flops += math.prod(inputs[1:])
     case AvgPool() | MaxPool():
       params, flops = 0, 9 * elements
-    case Relu():
+    case Relu() | Norm():
       params, flops = 0, elements
     case _:
       params, flops = 0, 0
@@ -410,7 +460,7 @@ def backward(
   ):
     if isinstance(step, Zero):
       cotangent = jnp.zeros_like(x)
-    elif isinstance(step, AvgPool):
+    elif step == AvgPool():
       cotangent = _convolution.avg_pool_3x3_transpose(cotangent)
     elif not isinstance(step, Conv):
       (cotangent,) = jax.vjp(plain(step), x)[1](cotangent)

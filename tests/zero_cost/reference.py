@@ -87,9 +87,11 @@ def relu(x: Value) -> Value:
   return Value(np.where(on, x.data, 0), (x, lambda g: np.where(on, g, 0)))
 
 
-def convolve(x: Value, w: Value, stride: int, groups: int) -> Value:
+def convolve(
+    x: Value, w: Value, stride: int, groups: int, dilation: int = 1
+) -> Value:
   size, _, inputs, features = w.data.shape
-  pad, outputs = size // 2, features // groups
+  pad, outputs = size // 2 * dilation, features // groups
   num, height, width, _ = x.data.shape
   high, wide = (height - 1) // stride + 1, (width - 1) // stride + 1
   shape = (num, height + 2 * pad, width + 2 * pad, x.data.shape[3])
@@ -100,8 +102,8 @@ def convolve(x: Value, w: Value, stride: int, groups: int) -> Value:
     for i, j, g in itertools.product(range(size), range(size), range(groups)):
       window = (
           slice(None),
-          slice(i, i + (high - 1) * stride + 1, stride),
-          slice(j, j + (wide - 1) * stride + 1, stride),
+          slice(i * dilation, i * dilation + (high - 1) * stride + 1, stride),
+          slice(j * dilation, j * dilation + (wide - 1) * stride + 1, stride),
           slice(g * inputs, (g + 1) * inputs),
       )
       yield (i, j), window, slice(g * outputs, (g + 1) * outputs)
@@ -224,6 +226,17 @@ def max_pool_2x2(x: Value) -> Value:
   ])
 
 
+def every_second(x: Value) -> Value:
+  """Every second row and column."""
+
+  def pull(g):
+    dx = np.zeros(x.data.shape, g.dtype)
+    dx[:, ::2, ::2] = g
+    return dx
+
+  return Value(x.data[:, ::2, ::2], (x, pull))
+
+
 def shuffle(x: Value, groups: int) -> Value:
   channels = x.data.shape[-1]
   order = [
@@ -280,17 +293,17 @@ class Net:
 
   def conv(
       self, name, x, *, turn=-1, stride=1, groups=1, first_relu=False,
-      norm=True, counted=True,
+      norm=True, counted=True, dilation=1, affine=True,
   ):  # fmt: skip
     if first_relu:
       x = self.relu(x, counted)
     w = self._weight(name, turn)
-    y = convolve(x, w, stride, groups or x.data.shape[-1])
+    y = convolve(x, w, stride, groups or x.data.shape[-1], dilation)
     self.flops += w.data.size * math.prod(y.data.shape[1:3])
     self.outputs[name, turn] = y
-    return self.norm(y) if norm else y
+    return self.norm(y, affine) if norm else y
 
-  def halves(self, name, x, *, turn=-1, stride=2):
+  def halves(self, name, x, *, turn=-1, stride=2, affine=True):
     """ReLU, two pointwise layers a pixel apart, one normalisation."""
     x = self.relu(x)
     parts = []
@@ -300,11 +313,11 @@ class Net:
       self.flops += w.data.size * math.prod(y.data.shape[1:3])
       self.outputs[layer, turn] = y
       parts.append(y)
-    return self.norm(beside(*parts))
+    return self.norm(beside(*parts), affine)
 
-  def norm(self, x):
-    self.params += 2 * x.data.shape[-1]
-    self.flops += 2 * math.prod(x.data.shape[1:])
+  def norm(self, x, affine=True):
+    self.params += 2 * x.data.shape[-1] * affine
+    self.flops += (1 + affine) * math.prod(x.data.shape[1:])
     if not self._batch_norm:
       return x
     flat = x.data.reshape(-1, x.data.shape[-1])
