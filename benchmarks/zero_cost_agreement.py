@@ -7,12 +7,12 @@ Wants `$NASFLAT_MIRROR`, the folder of upstream files. Scores random networks of
 each table and compares orders, and correlations with accuracy, on the same
 networks. NAS-Bench-201 (C = 16, N = 5, 64 images) and FBNet (16 images) are in
 the published setting; TransNAS-Bench-101 (published: C = 64, 256 pixels),
-NAS-Bench-101 (C = 128) and NAS-Bench-301 (C = 32) in a smaller one, unless `--channels` and `--resolution`
-say otherwise. `--images` is `gaussian`, `photograph` (crops of
-one photograph) or the path of CIFAR in its binary layout or of an npz file;
-ImageNet16-120 gets them at half the size. Scores are kept in `--partial` block
-by block, and an interrupted run goes on there. The results of all runs are
-merged in `results/zero_cost_agreement.json`, and
+NAS-Bench-101 (C = 128) and NAS-Bench-301 (C = 32) in a smaller one, unless
+`--channels` and `--resolution` say otherwise. `--images` is `gaussian`,
+`photograph` (crops of one photograph) or the path of CIFAR in its binary layout
+or of an npz file; ImageNet16-120 gets them at half the size. Scores are kept in
+`--partial` block by block, and an interrupted run goes on there. The results of
+all runs are merged in `results/zero_cost_agreement.json`, and
 `results/zero_cost_agreement.md` is written from it.
 """
 

@@ -272,19 +272,22 @@ def _network(
   name = space.spec.name
   with _main.naming('space'):
     zero_cost.default(space)  # Not every space has networks.
-  own = _SHAPES[name]
-  for flag in {flag for shapes in _SHAPES.values() for flag in shapes}:
-    if flag not in own and _FLAGS[flag.name].present:
-      others = [other for other, shapes in _SHAPES.items() if flag in shapes]
+  own = [flag.name for flag in _SHAPES[name]]
+  spaces_of: dict[str, list[str]] = {}
+  for other, shapes in _SHAPES.items():
+    for flag in shapes:
+      spaces_of.setdefault(flag.name, []).append(other)
+  for flag_name, others in spaces_of.items():
+    if flag_name not in own and _FLAGS[flag_name].present:
       raise ValueError(
-          f'--{flag.name} is of {", ".join(others)}, not of {name}'
+          f'--{flag_name} is of {", ".join(others)}, not of {name}'
       )
   if 0 < _RESOLUTION.value < _MIN_RESOLUTION:
     raise ValueError(
         f'--resolution must be 0 or at least {_MIN_RESOLUTION}, got '
         f'{_RESOLUTION.value}'
     )
-  shape = {flag.name: flag.value for flag in own if flag.value}
+  shape = {flag: _FLAGS[flag].value for flag in own if _FLAGS[flag].value}
   num_classes = _NUM_CLASSES.value
   if not num_classes and images and name != 'fbnet':
     num_classes = images.num_classes

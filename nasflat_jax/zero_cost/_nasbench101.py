@@ -143,7 +143,7 @@ def _vertex(
 ) -> jax.Array:  # [N, H, W, I + 5 O]
   """Adds a vertex to the state."""
   widths = _widths(width)
-  candidates = [(_steps.Zero(width),)]
+  candidates: list[_steps.Candidate] = [(_steps.Zero(width),)]
   candidates += [_projection(own, width) for own in widths]
   place = jnp.searchsorted(jnp.array(widths), row['channels'])
   x = net.choose(
@@ -209,7 +209,7 @@ def _run_cell(
   y = net.choose(
       f'{name}output',
       cell.edges[0, _OUTPUT].astype(jnp.int32),
-      [(_steps.Zero(width),), _projection(width, width)],
+      ((_steps.Zero(width),), _projection(width, width)),
       x,
   )
   for vertex in range(_INNER):

@@ -76,7 +76,7 @@ def _cell(
     stride: int = 1,
     name: str = '',
 ) -> jax.Array:  # [N, H / stride, W / stride, O]
-  nodes: list[jax.Array | None] = [x, None, None, None]
+  nodes = {0: x}
   for edge, (sender, receiver) in enumerate(_EDGES):
     y = net.choose(
         f'{name}edge_{edge}',
@@ -84,8 +84,8 @@ def _cell(
         _candidates(width, 1 if sender else stride),
         nodes[sender],
     )
-    nodes[receiver] = y if nodes[receiver] is None else nodes[receiver] + y
-  return nodes[-1]
+    nodes[receiver] = nodes[receiver] + y if receiver in nodes else y
+  return nodes[3]
 
 
 def _apply(

@@ -7,6 +7,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 from zero_cost import reference
 
 from nasflat_jax import spaces
@@ -115,6 +116,7 @@ def _float64(values):
 
 class DartsTest(parameterized.TestCase):
 
+  @pytest.mark.slow
   @parameterized.parameters(*enumerate(_CELLS))
   def test_equals_the_definitions(self, row, cells):
     inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
