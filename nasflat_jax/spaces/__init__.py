@@ -11,6 +11,7 @@ log(1 + parameters) / 20, log(1 + activation bytes) / 20 and kernels over
 their largest number, of each operation at each position.
 """
 
+from nasflat_jax.spaces._chain import chain_space
 from nasflat_jax.spaces._codec import genotype_of
 from nasflat_jax.spaces._codec import index_of
 from nasflat_jax.spaces._codec import members
@@ -18,6 +19,10 @@ from nasflat_jax.spaces._codec import num_indices
 from nasflat_jax.spaces._darts import DARTS
 from nasflat_jax.spaces._edge_cell import live_edges
 from nasflat_jax.spaces._fbnet import FBNET
+from nasflat_jax.spaces._joint import join
+from nasflat_jax.spaces._joint import JointSpace
+from nasflat_jax.spaces._joint import node_costs
+from nasflat_jax.spaces._joint import unify
 from nasflat_jax.spaces._mobilenet_v2 import MOBILENET_V2
 from nasflat_jax.spaces._namespace import get
 from nasflat_jax.spaces._namespace import names
@@ -50,6 +55,7 @@ from nasflat_jax.spaces._transnas_micro import transnas_micro_from_naslib
 __all__ = (
     'DARTS',
     'FBNET',
+    'JointSpace',
     'MOBILENET_V2',
     'NASBENCH101',
     'NASBENCH201',
@@ -66,16 +72,19 @@ __all__ = (
     'TRANSNAS_MACRO',
     'TRANSNAS_MICRO',
     'canonical',
+    'chain_space',
     'genotype_of',
     'get',
     'index_of',
     'isomorphism_class',
+    'join',
     'live_edges',
     'members',
     'names',
     'nasbench101_hash',
     'nasbench101_pruned',
     'nds_genotype',
+    'node_costs',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',
@@ -83,4 +92,5 @@ __all__ = (
     'reference_sample',
     'space_token',
     'transnas_micro_from_naslib',
+    'unify',
 )
