@@ -65,20 +65,21 @@ _AUGMENT = flags.DEFINE_boolean(
     'augment', True, 'Crop and mirror images at random, as in training; not '
     'gaussian.', flag_values=_FLAGS)
 _CHANNELS = flags.DEFINE_integer(
-    'channels', 16, 'Channels of the first stage, nasbench201.',
-    lower_bound=1, flag_values=_FLAGS)
+    'channels', 0, 'Channels of the first stage, not fbnet; 0 for as many as '
+    'published networks have.', lower_bound=0, flag_values=_FLAGS)
 _NUM_CELLS = flags.DEFINE_integer(
-    'num_cells', 5, 'Cells of each stage, nasbench201.', lower_bound=1,
-    flag_values=_FLAGS)
+    'num_cells', 0, 'Cells of each stage, of darts all cells, neither fbnet '
+    'nor transnas_micro; 0 for '
+    'as many as published networks have.', lower_bound=0, flag_values=_FLAGS)
 _RESOLUTION = flags.DEFINE_integer(
-    'resolution', 32, 'Height and width of images, nasbench201.',
-    lower_bound=4, flag_values=_FLAGS)
+    'resolution', 0, 'Height and width of images, not fbnet; 0 for those of '
+    'published networks.', lower_bound=0, flag_values=_FLAGS)
 _SETTING = flags.DEFINE_string(
     'setting', 'cifar', 'Resolution and strides, fbnet: cifar or imagenet.',
     flag_values=_FLAGS)
 _NUM_CLASSES = flags.DEFINE_integer(
-    'num_classes', 0, 'Classes. 0: of nasbench201 those of the images, 10 for '
-    'gaussian; of fbnet those of the setting.', lower_bound=0,
+    'num_classes', 0, 'Classes. 0: those of the images, for gaussian those of '
+    'published networks; of fbnet those of the setting.', lower_bound=0,
     flag_values=_FLAGS)
 _CHUNK_SIZE = flags.DEFINE_integer(
     'chunk_size', 64, 'Architectures in a call of the compiled program.',
@@ -105,9 +106,13 @@ _RESUME = flags.DEFINE_boolean(
     flag_values=_FLAGS)
 # What shapes the networks of each space.
 _SHAPES = {
-    'nasbench201': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
+    'darts': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
     'fbnet': (_SETTING,),
+    'nasbench101': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
+    'nasbench201': (_CHANNELS, _NUM_CELLS, _RESOLUTION),
+    'transnas_micro': (_CHANNELS, _RESOLUTION),
 }
+_MIN_RESOLUTION = 4
 # Change no score.
 _NO_SETTINGS = ('out', 'resume', 'cache_dir')
 
@@ -267,23 +272,36 @@ def _network(
   name = space.spec.name
   with _main.naming('space'):
     zero_cost.default(space)  # Not every space has networks.
+  own = [flag.name for flag in _SHAPES[name]]
+  spaces_of: dict[str, list[str]] = {}
   for other, shapes in _SHAPES.items():
     for flag in shapes:
-      if other != name and _FLAGS[flag.name].present:
-        raise ValueError(f'--{flag.name} is of {other}, not of {name}')
-  num_classes = _NUM_CLASSES.value
-  if name == 'nasbench201':
-    if not num_classes:
-      num_classes = images.num_classes if images else 10
-    network = zero_cost.nasbench201(
-        channels=_CHANNELS.value, num_cells=_NUM_CELLS.value,
-        num_classes=num_classes, resolution=_RESOLUTION.value,
-    )
-  else:
-    with _main.naming('setting'):
-      network = zero_cost.fbnet(
-          setting=_SETTING.value, num_classes=num_classes
+      spaces_of.setdefault(flag.name, []).append(other)
+  for flag_name, others in spaces_of.items():
+    if flag_name not in own and _FLAGS[flag_name].present:
+      raise ValueError(
+          f'--{flag_name} is of {", ".join(others)}, not of {name}'
       )
+  if 0 < _RESOLUTION.value < _MIN_RESOLUTION:
+    raise ValueError(
+        f'--resolution must be 0 or at least {_MIN_RESOLUTION}, got '
+        f'{_RESOLUTION.value}'
+    )
+  shape = {flag: _FLAGS[flag].value for flag in own if _FLAGS[flag].value}
+  num_classes = _NUM_CLASSES.value
+  if not num_classes and images and name != 'fbnet':
+    num_classes = images.num_classes
+  if num_classes:
+    shape['num_classes'] = num_classes
+  make = {
+      'darts': zero_cost.darts,
+      'fbnet': zero_cost.fbnet,
+      'nasbench101': zero_cost.nasbench101,
+      'nasbench201': zero_cost.nasbench201,
+      'transnas_micro': zero_cost.transnas_micro,
+  }[name]
+  with _main.naming('setting' if name == 'fbnet' else 'channels'):
+    network = make(**shape)
   if images is None:
     return network
   if images.num_classes > network.num_classes:

@@ -3,15 +3,18 @@
 from nasflat_jax.zero_cost._batch import Batch
 from nasflat_jax.zero_cost._batch import gaussian_batch
 from nasflat_jax.zero_cost._batch import images_batch
+from nasflat_jax.zero_cost._darts import darts
 from nasflat_jax.zero_cost._fbnet import fbnet
 from nasflat_jax.zero_cost._images import Images
 from nasflat_jax.zero_cost._images import load_images
 from nasflat_jax.zero_cost._images import read_cifar
 from nasflat_jax.zero_cost._module import score_module
+from nasflat_jax.zero_cost._nasbench101 import nasbench101
 from nasflat_jax.zero_cost._nasbench201 import nasbench201
 from nasflat_jax.zero_cost._net import Net
 from nasflat_jax.zero_cost._network import default_initial
 from nasflat_jax.zero_cost._network import fan_out_normal
+from nasflat_jax.zero_cost._network import kaiming_normal
 from nasflat_jax.zero_cost._network import Network
 from nasflat_jax.zero_cost._network import network
 from nasflat_jax.zero_cost._network import Params
@@ -39,10 +42,15 @@ from nasflat_jax.zero_cost._proxies import synflow
 from nasflat_jax.zero_cost._proxies import zen
 from nasflat_jax.zero_cost._score import score
 from nasflat_jax.zero_cost._steps import AvgPool
+from nasflat_jax.zero_cost._steps import Channels
 from nasflat_jax.zero_cost._steps import Conv
+from nasflat_jax.zero_cost._steps import Corner
+from nasflat_jax.zero_cost._steps import MaxPool
+from nasflat_jax.zero_cost._steps import Norm
 from nasflat_jax.zero_cost._steps import Relu
 from nasflat_jax.zero_cost._steps import Shuffle
 from nasflat_jax.zero_cost._steps import Zero
+from nasflat_jax.zero_cost._transnas import transnas_micro
 from nasflat_jax.zero_cost._vote import rank_average
 from nasflat_jax.zero_cost._vote import vote
 
@@ -50,11 +58,15 @@ __all__ = [
     'ALL',
     'AvgPool',
     'Batch',
+    'Channels',
     'Conv',
+    'Corner',
     'Images',
     'Job',
+    'MaxPool',
     'Net',
     'Network',
+    'Norm',
     'Params',
     'Plan',
     'Proxy',
@@ -62,6 +74,7 @@ __all__ = [
     'Relu',
     'Shuffle',
     'Zero',
+    'darts',
     'default',
     'default_initial',
     'epe_nas',
@@ -76,8 +89,10 @@ __all__ = [
     'images_batch',
     'jacov',
     'join',
+    'kaiming_normal',
     'l2_norm',
     'load_images',
+    'nasbench101',
     'nasbench201',
     'network',
     'nwot',
@@ -90,6 +105,7 @@ __all__ = [
     'score_module',
     'snip',
     'synflow',
+    'transnas_micro',
     'vote',
     'zen',
 ]

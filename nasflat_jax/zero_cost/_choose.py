@@ -155,11 +155,16 @@ def _shapes(
 ) -> list[tuple[int, ...]]:
   """Shapes of the outputs of its convolutions."""
   shapes = []
-  *leading, channels = x.shape
-  for step in _steps.convolutions(candidate):
-    num, *sides = leading
-    leading = [num, *(-(-side // step.stride) for side in sides)]
-    shapes.append((*leading, step.features))
+  shape = x.shape
+  for step in candidate:
+    if isinstance(step, _steps.Conv):
+      num, *sides = shape[:-1]
+      sides = [-(-side // step.stride) for side in sides]
+      shape = (num, *sides, step.features)
+      shapes.append(shape)
+    else:
+      before = jax.ShapeDtypeStruct(shape, x.dtype)
+      shape = jax.eval_shape(_steps.plain(step), before).shape
   return shapes
 
 

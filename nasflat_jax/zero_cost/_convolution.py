@@ -23,6 +23,7 @@ def convolve(
     *,
     stride: int = 1,
     groups: int = 1,
+    dilation: int = 1,
 ) -> jax.Array:
   """Convolution without bias.
 
@@ -31,6 +32,7 @@ def convolve(
     kernel: `[k, k, C / groups, O]`.
     stride: of both axes.
     groups: of channels; `C` for a depthwise convolution.
+    dilation: of both axes of the kernel.
 
   Returns:
     `[N, H / stride, W / stride, O]`, sizes rounded up.
@@ -40,16 +42,18 @@ def convolve(
     # XLA runs grouped convolutions, and worse their gradients, as plain loops
     # on a CPU.
     if groups > 1 and groups == x.shape[-1] == kernel.shape[-1]:
-      return _depthwise(x, kernel, stride)
+      return _depthwise(x, kernel, stride, dilation)
     if groups > 1 and size == 1:
       return _grouped_pointwise(x, kernel, stride, groups)
-    if groups == stride == 1 < size and kernel.shape[-1] <= _NARROW:
+    narrow = kernel.shape[-1] <= _NARROW
+    if groups == stride == dilation == 1 < size and narrow:
       return _row_products(x, kernel)
   return lax.conv_general_dilated(
       x,
       kernel,
       (stride, stride),
-      [(size // 2, size // 2)] * 2,
+      [(size // 2 * dilation,) * 2] * 2,
+      rhs_dilation=(dilation, dilation),
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
       feature_group_count=groups,
   )
@@ -62,6 +66,7 @@ def transpose(
     *,
     stride: int = 1,
     groups: int = 1,
+    dilation: int = 1,
 ) -> tuple[jax.Array, jax.Array]:
   """Cotangents of `convolve`'s input and kernel.
 
@@ -75,21 +80,25 @@ def transpose(
     cotangent: of its output.
     stride: of both axes.
     groups: of channels.
+    dilation: of both axes of the kernel.
 
   Returns:
     `[N, H, W, C]` and `[k, k, C / groups, O]`.
   """
   size = kernel.shape[0]
   depthwise = groups == x.shape[-1] == kernel.shape[-1]
-  if groups > 1 and not (depthwise and jax.default_backend() == 'cpu'):
-    run = functools.partial(convolve, stride=stride, groups=groups)
+  by_hand = depthwise and jax.default_backend() == 'cpu'
+  if (groups > 1 or dilation > 1) and not by_hand:
+    run = functools.partial(
+        convolve, stride=stride, groups=groups, dilation=dilation
+    )
     return jax.vjp(run, x, kernel)[1](cotangent)
   if groups == 1:
     return (
         _input_cotangent(kernel, cotangent, stride, x.shape[1:3]),
         _kernel_cotangent(x, cotangent, size, stride),
     )
-  products = _depthwise_products(x, cotangent, size, stride)
+  products = _depthwise_products(x, cotangent, size, stride, dilation)
   # Zeros between and after the windows undo the stride.
   spread = lax.pad(
       cotangent,
@@ -104,7 +113,7 @@ def transpose(
       ),
   )
   return (
-      _depthwise(spread, kernel[::-1, ::-1], 1),
+      _depthwise(spread, kernel[::-1, ::-1], 1, dilation),
       products.reshape(kernel.shape),
   )
 
@@ -196,9 +205,11 @@ def _row_products(x: chex.Array, kernel: chex.Array) -> jax.Array:
   return sum(rows[1:], rows[0]).reshape(num, height, width, outputs)
 
 
-def _windows(x: chex.Array, size: int, stride: int) -> list[jax.Array]:
+def _windows(
+    x: chex.Array, size: int, stride: int, dilation: int
+) -> list[jax.Array]:
   """The input at each position of the kernel, `[N, H', W', C]` each."""
-  pad = size // 2
+  pad = size // 2 * dilation
   padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
   height, width = (-(-n // stride) for n in x.shape[1:3])
   return [
@@ -213,16 +224,18 @@ def _windows(x: chex.Array, size: int, stride: int) -> list[jax.Array]:
           ),
           (1, stride, stride, 1),
       )
-      for i in range(size)
-      for j in range(size)
+      for i in range(0, size * dilation, dilation)
+      for j in range(0, size * dilation, dilation)
   ]
 
 
-def _depthwise(x: chex.Array, kernel: chex.Array, stride: int) -> jax.Array:
+def _depthwise(
+    x: chex.Array, kernel: chex.Array, stride: int, dilation: int
+) -> jax.Array:
   """A sum of shifted products, which a CPU vectorises over channels."""
   size = kernel.shape[0]
   weights = kernel.reshape(size * size, -1)
-  windows = _windows(x, size, stride)
+  windows = _windows(x, size, stride, dilation)
   total = windows[0] * weights[0]
   for window, weight in zip(windows[1:], weights[1:]):
     total = total + window * weight
@@ -230,20 +243,24 @@ def _depthwise(x: chex.Array, kernel: chex.Array, stride: int) -> jax.Array:
 
 
 def _depthwise_products(
-    x: chex.Array, cotangent: chex.Array, size: int, stride: int
+    x: chex.Array,
+    cotangent: chex.Array,
+    size: int,
+    stride: int,
+    dilation: int,
 ) -> jax.Array:
   """`[k * k, C]` sums over images and positions of window times cotangent.
 
   A loop over windows: side by side they compile and run five times slower.
   """
-  pad = size // 2
+  pad = size // 2 * dilation
   padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
   extent = tuple((n - 1) * stride + 1 for n in cotangent.shape[1:3])
 
   def product(place: chex.Array) -> jax.Array:
     window = lax.dynamic_slice(
         padded,
-        (0, place // size, place % size, 0),
+        (0, place // size * dilation, place % size * dilation, 0),
         (x.shape[0], *extent, x.shape[3]),
     )
     return (window[:, ::stride, ::stride] * cotangent).sum((0, 1, 2))
@@ -261,6 +278,27 @@ def _grouped_pointwise(
   outputs = kernel.shape[-1]
   weight = kernel[0, 0].reshape(channels // groups, groups, outputs // groups)
   return jnp.einsum('nhwgi,igo->nhwgo', x, weight).reshape(*leading, outputs)
+
+
+def halves(
+    x: chex.Array,  # [N, H, W, C]
+    kernel: chex.Array,  # [1, 1, C, O]
+    *,
+    stride: int,
+) -> jax.Array:  # [N, H', W', O]
+  """Two pointwise convolutions, the second of pixels one right and down.
+
+  Beyond the last row and column there is zero, so that sizes are rounded up.
+  """
+  first, second = jnp.split(kernel[0, 0], 2, -1)
+  moved = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))[:, 1:, 1:]
+  return jnp.concatenate(
+      [
+          x[:, ::stride, ::stride] @ first,
+          moved[:, ::stride, ::stride] @ second,
+      ],
+      axis=-1,
+  )
 
 
 def avg_pool_3x3(x: chex.Array) -> jax.Array:
@@ -295,6 +333,23 @@ def avg_pool_2x2(x: chex.Array) -> jax.Array:
       x, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), 'VALID'
   )
   return total * 0.25
+
+
+def max_pool_3x3(x: chex.Array) -> jax.Array:
+  """Maximum of the real pixels of 3x3 windows, stride 1."""
+  x = jnp.pad(
+      x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf
+  )
+  x = jnp.maximum(jnp.maximum(x[:, :-2], x[:, 1:-1]), x[:, 2:])
+  return jnp.maximum(jnp.maximum(x[:, :, :-2], x[:, :, 1:-1]), x[:, :, 2:])
+
+
+def max_pool_2x2(x: chex.Array) -> jax.Array:
+  """Maximum of disjoint 2x2 windows; an odd last row or column is dropped."""
+  height, width = (side // 2 * 2 for side in x.shape[1:3])
+  x = x[:, :height, :width]
+  x = jnp.maximum(x[:, ::2], x[:, 1::2])
+  return jnp.maximum(x[:, :, ::2], x[:, :, 1::2])
 
 
 def channel_shuffle(x: chex.Array, groups: int) -> jax.Array:

@@ -131,7 +131,10 @@ def _block(candidate: _steps.Candidate, channels: int) -> Block | None:
       groups,
   )
   sliced = groups > 0 and wide % channels == 0 and depthwise.size % 2 == 1
-  return block if sliced and block.steps == candidate else None
+  sliced &= depthwise.dilation == 1
+  # Steps of different kinds are equal as tuples.
+  same = [*map(type, block.steps)] == [*map(type, candidate)]
+  return block if sliced and same and block.steps == candidate else None
 
 
 def kernels(blocks: Family, weights: Sequence[_steps.Weights]) -> Kernels:

@@ -106,6 +106,7 @@ def score_module(
   )
   inputs = _passes.Inputs(
       network.params,
+      _passes.absolute(network.params),
       zen_params,
       images,
       jnp.asarray(labels, jnp.int32),

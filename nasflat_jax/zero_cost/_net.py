@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -21,8 +21,7 @@ from nasflat_jax.zero_cost import _convolution
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
-EPSILON = 1e-5  # added to variances, PyTorch's default
-ROOT_EPSILON = math.sqrt(EPSILON)
+ROOT_EPSILON = _steps.ROOT_EPSILON
 PLAIN = _steps.Mode()
 
 
@@ -31,14 +30,14 @@ class Layer(NamedTuple):
 
   Attributes:
     shape: of its kernel, `[k, k, I, O]` or `[I, O]`.
-    repeats: copies along a leading axis; 0 without such an axis.
+    repeats: copies along leading axes, outer loops first.
     normalised: whether a batch normalisation follows, so that its scale does
       not matter.
     bias: whether it has a bias.
   """
 
   shape: tuple[int, ...]
-  repeats: int = 0
+  repeats: tuple[int, ...] = ()
   normalised: bool = False
   bias: bool = False
 
@@ -50,7 +49,7 @@ class Layer(NamedTuple):
   @property
   def full_shape(self) -> tuple[int, ...]:
     """Of the kernels of all copies together."""
-    return (self.repeats, *self.shape) if self.repeats else self.shape
+    return (*self.repeats, *self.shape)
 
 
 class Net:
@@ -146,7 +145,7 @@ class Net:
       return self._declare_candidates(self._declared, prefix, candidates, x)
     weights = [
         {
-            step.name: self._kernels[f'{prefix}{step.name}']
+            step.name: self._joined(prefix, step)
             for step in _steps.convolutions(candidate)
         }
         for candidate in candidates
@@ -173,18 +172,18 @@ class Net:
       bias = self._biases[f'{self._scope}{name}']
     if self._mode.rescale:
       bias = bias * jnp.exp(-self.extra['log_scale'])
-    self._count(kernel.size + features, kernel.size)
+    self.count(kernel.size + features, kernel.size)
     if not self._mode.batch_norm:  # forward mode, which a probe forbids
       return x @ kernel + bias
     return _sums.probed(lambda x, w: x @ w + bias, x, kernel, self._probe)
 
   def batch_norm(self, x: chex.Array) -> jax.Array:
     """Batch normalisation in training mode with scale 1 and offset 0."""
-    self._count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
+    self.count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
     if not self._mode.batch_norm:
       return x
     y, _, extra = _steps.normalise(
-        x, jnp.float32(math.sqrt(EPSILON)), self._mode
+        x, jnp.float32(ROOT_EPSILON), self._mode
     )
     self._add(**extra)
     return y
@@ -193,67 +192,80 @@ class Net:
     """Rectified linear unit."""
     if self._mode.gram:
       self._add(gram=_steps.agreement(x))
-    self._count(0, math.prod(x.shape[1:]))
+    self.count(0, math.prod(x.shape[1:]))
     return jax.nn.relu(x)
 
   def avg_pool_2x2(self, x: chex.Array) -> jax.Array:
     """Mean over disjoint 2x2 windows; an odd last row or column is dropped."""
-    self._count(0, math.prod(x.shape[1:]))
+    self.count(0, math.prod(x.shape[1:]))
     return _convolution.avg_pool_2x2(x)
 
-  def global_pool(self, x: chex.Array, *, border: int = 0) -> jax.Array:
+  def max_pool_2x2(self, x: chex.Array) -> jax.Array:
+    """Maximum of disjoint 2x2 windows; an odd last row or column is dropped."""
+    y = _convolution.max_pool_2x2(x)
+    self.count(0, 4 * math.prod(y.shape[1:]))
+    return y
+
+  def global_pool(
+      self, x: chex.Array, *, border: int = 0, counted: bool = True
+  ) -> jax.Array:
     """Mean over positions, `[N, H, W, C] -> [N, C]`; `x` is the features.
 
-    Flops are one for each element of a map `border` larger.
+    Flops, if `counted`, are one for each element of a map `border` larger.
     """
     self.features = x
     height, width, channels = x.shape[1:]
-    self._count(0, (height + border) * (width + border) * channels)
+    if counted:
+      self.count(0, (height + border) * (width + border) * channels)
     return x.mean((1, 2))
 
-  def bottleneck(self, x: chex.Array) -> jax.Array:
+  def bottleneck(self, x: chex.ArrayTree) -> Any:
     """Marks a point where `x` is all that later layers see.
 
-    Returns `x`; without batch normalisation, `x` divided by its greatest
-    value, whose logarithm is kept: activations then never overflow.
+    Returns `x`, an array or a pytree of arrays; without batch normalisation,
+    `x` divided by its greatest value, whose logarithm is kept: activations
+    then never overflow.
     """
     if not self._mode.rescale:
       return x
-    top = lax.stop_gradient(jnp.abs(x).max())
+    tops = [jnp.abs(leaf).max() for leaf in jax.tree.leaves(x)]
+    top = lax.stop_gradient(jnp.stack(tops).max())
     top = jnp.where(top > 0, top, 1.0)
     self._add(log_scale=jnp.log(top))
-    return x / top
+    return jax.tree.map(lambda leaf: leaf / top, x)
 
   def repeat(
       self,
       name: str,
       num: int,
-      function: Callable[..., jax.Array],
-      x: chex.Array,
-      genes: chex.Array | None = None,
-  ) -> jax.Array:
+      function: Callable[..., Any],
+      x: chex.ArrayTree,
+      genes: chex.ArrayTree | None = None,
+  ) -> Any:
     """Runs `x = function(net, x)` `num` times, each with weights of its own.
 
-    Compiled once, whatever `num`; every turn ends in a `bottleneck`.
+    Compiled once, whatever `num`; every turn ends in a `bottleneck`. Loops may
+    be nested.
 
     Args:
       name: scope of the layers.
       num: turns.
       function: `(net, x) -> x`, or `(net, x, gene) -> x` with `genes`.
-      x: `[N, H, W, C]`; its shape stays.
-      genes: `[num, ...]`, a row for each turn.
+      x: `[N, H, W, C]`, or a pytree of arrays; their shapes stay.
+      genes: `[num, ...]`, a row for each turn, or a pytree of such.
 
     Returns:
-      `[N, H, W, C]`.
+      As `x`.
     """
     prefix = f'{self._scope}{name}/'
     if self._declared is not None:
       inner: dict[str, Layer] = {}
       net = Net({}, mode=self._mode, declared=inner, scope=prefix)
-      y = function(net, x, *([] if genes is None else [genes[0]]))
-      self._declared.update(
-          {key: layer._replace(repeats=num) for key, layer in inner.items()}
-      )
+      first = [] if genes is None else [jax.tree.map(lambda x: x[0], genes)]
+      y = function(net, x, *first)
+      for key, layer in inner.items():
+        repeats = (num, *layer.repeats)
+        self._declared[key] = layer._replace(repeats=repeats)
       return y
 
     own = {k: v for k, v in self._kernels.items() if k.startswith(prefix)}
@@ -286,6 +298,11 @@ class Net:
       self._add(norms=jnp.sqrt((kernel * kernel).sum()))
     return kernel
 
+  def _joined(self, prefix: str, step: _steps.Conv) -> chex.Array:
+    """The kernel of a step, of all its layers side by side."""
+    kernels = [self._kernels[f'{prefix}{layer}'] for layer in step.layers]
+    return kernels[0] if len(kernels) == 1 else jnp.concatenate(kernels, -1)
+
   def _declare_candidates(self, declared, prefix, candidates, x):
     y = x
     for candidate in candidates:
@@ -294,16 +311,19 @@ class Net:
         kernel = {}
         if isinstance(step, _steps.Conv):
           shape = step.kernel_shape(y.shape[-1])
-          if f'{prefix}{step.name}' in declared:
-            raise ValueError(f'two layers are called {prefix}{step.name}')
-          declared[f'{prefix}{step.name}'] = Layer(
-              shape, normalised=step.norm
-          )
           kernel = {step.name: jnp.zeros(shape)}
+          own = (*shape[:-1], step.features // len(step.layers))
+          for layer in step.layers:
+            if f'{prefix}{layer}' in declared:
+              raise ValueError(f'two layers are called {prefix}{layer}')
+            declared[f'{prefix}{layer}'] = Layer(own, normalised=step.norm)
         y, _, _ = _steps.forward((step,), y, self._epsilon, kernel, mode)
     return y
 
-  def _count(self, params: float, flops: float) -> None:
+  def count(
+      self, params: chex.Array | float, flops: chex.Array | float
+  ) -> None:
+    """Adds parameters and flops, in units, which may depend on genes."""
     if self._mode.counts:
       self._add(params=params * 1e-6, flops=flops * 1e-6)
 

@@ -158,19 +158,35 @@ def default_initial(
 
 
 def fan_out_normal(
-    key: chex.PRNGKey, layer: _net.Layer
+    key: chex.PRNGKey, layer: _net.Layer, *, linear: float = 1e-3
 ) -> tuple[chex.Array, chex.Array]:
-  """Normal kernels of variance two over the fan-out; 0.001 in linear layers.
+  """Normal kernels of variance two over the fan-out.
 
   The fan-out of a convolution is `k * k * outputs`, groups not considered;
   biases are zero.
+
+  Args:
+    key: of the draw.
+    layer: what to draw.
+    linear: deviation of linear layers.
+
+  Returns:
+    Kernel and bias.
   """
   if len(layer.shape) == 2:
-    scale = 1e-3
+    scale = linear
   else:
     scale = math.sqrt(2 / (layer.shape[0] ** 2 * layer.shape[-1]))
   kernel = scale * _generator(key).normal(size=layer.full_shape)
   return kernel, np.zeros(layer.shape[-1])
+
+
+def kaiming_normal(
+    key: chex.PRNGKey, layer: _net.Layer
+) -> tuple[chex.Array, chex.Array]:
+  """`fan_out_normal` convolutions, `default_initial` linear layers."""
+  initial = default_initial if len(layer.shape) == 2 else fan_out_normal
+  return initial(key, layer)
 
 
 def _generator(key: chex.PRNGKey) -> np.random.Generator:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from nasflat_jax import types
+from nasflat_jax.zero_cost import _darts
 from nasflat_jax.zero_cost import _fbnet
+from nasflat_jax.zero_cost import _nasbench101
 from nasflat_jax.zero_cost import _nasbench201
 from nasflat_jax.zero_cost import _network
+from nasflat_jax.zero_cost import _transnas
 
-_DEFAULTS = {'nasbench201': _nasbench201.nasbench201, 'fbnet': _fbnet.fbnet}
+_DEFAULTS = {
+    'darts': _darts.darts,
+    'nasbench101': _nasbench101.nasbench101,
+    'nasbench201': _nasbench201.nasbench201,
+    'fbnet': _fbnet.fbnet,
+    'transnas_micro': _transnas.transnas_micro,
+}
 
 
 def names() -> tuple[str, ...]:

@@ -120,8 +120,10 @@ def _inputs(
 ) -> _passes.Inputs:
   weights_key, zen_key, noise_key = jax.random.split(key, 3)
   images = jnp.asarray(batch.images, jnp.float32)
+  params = network.init(weights_key)
   return _passes.Inputs(
-      network.init(weights_key),
+      params,
+      _passes.absolute(params),
       network.init_normal(zen_key),
       images,
       jnp.asarray(batch.labels, jnp.int32),

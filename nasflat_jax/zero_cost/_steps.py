@@ -20,6 +20,9 @@ import jax.numpy as jnp
 from nasflat_jax.zero_cost import _convolution
 from nasflat_jax.zero_cost import _sums
 
+EPSILON = 1e-5  # added to variances, PyTorch's default
+ROOT_EPSILON = math.sqrt(EPSILON)
+
 
 class Mode(NamedTuple):
   """What a run of a network is for; static.
@@ -66,6 +69,11 @@ class Conv(NamedTuple):
     relu: whether the input goes through a ReLU first.
     relu_flops: whether that ReLU counts in the flops.
     norm: whether a batch normalisation follows.
+    halves: whether two pointwise layers, `name_a` and `name_b`, each give half
+      of the features (a factorised reduction); the second starts one pixel
+      further right and down. Its kernel is theirs side by side.
+    dilation: of both axes of the kernel.
+    affine: whether the normalisation counts as one with scale and offset.
   """
 
   name: str
@@ -76,6 +84,16 @@ class Conv(NamedTuple):
   relu: bool = False
   relu_flops: bool = True
   norm: bool = True
+  halves: bool = False
+  dilation: int = 1
+  affine: bool = True
+
+  @property
+  def layers(self) -> tuple[str, ...]:
+    """Names of its layers."""
+    if self.halves:
+      return (f'{self.name}_a', f'{self.name}_b')
+    return (self.name,)
 
   def num_groups(self, channels: int) -> int:
     """Groups of an input of `channels`."""
@@ -88,9 +106,34 @@ class Conv(NamedTuple):
 
   def convolve(self, x: chex.Array, kernel: chex.Array) -> jax.Array:
     """The convolution alone."""
+    if self.halves:
+      return _convolution.halves(x, kernel, stride=self.stride)
     return _convolution.convolve(
-        x, kernel, stride=self.stride, groups=self.num_groups(x.shape[-1])
+        x,
+        kernel,
+        stride=self.stride,
+        groups=self.num_groups(x.shape[-1]),
+        dilation=self.dilation,
     )
+
+  def transpose(
+      self, x: chex.Array, kernel: chex.Array, cotangent: chex.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """Cotangents of `convolve`'s input and kernel."""
+    if self.halves:
+      return jax.vjp(self.convolve, x, kernel)[1](cotangent)
+    return _convolution.transpose(
+        x,
+        kernel,
+        cotangent,
+        stride=self.stride,
+        groups=self.num_groups(x.shape[-1]),
+        dilation=self.dilation,
+    )
+
+  def split(self, values: chex.Array) -> list[jax.Array]:
+    """Kernel or output of each layer, `[..., features]` of all."""
+    return jnp.split(values, len(self.layers), -1)
 
 
 class Relu(NamedTuple):
@@ -98,7 +141,13 @@ class Relu(NamedTuple):
 
 
 class AvgPool(NamedTuple):
-  """Mean over 3x3 windows, stride 1, without the padding."""
+  """Mean over 3x3 windows, without the padding.
+
+  Attributes:
+    stride: of both axes.
+  """
+
+  stride: int = 1
 
 
 class Shuffle(NamedTuple):
@@ -112,10 +161,56 @@ class Shuffle(NamedTuple):
 
 
 class Zero(NamedTuple):
-  """All zero, whatever the input."""
+  """All zero, whatever the input.
+
+  Attributes:
+    features: output channels; 0 for those of the input.
+    stride: of both axes.
+  """
+
+  features: int = 0
+  stride: int = 1
 
 
-Step = Conv | Relu | AvgPool | Shuffle | Zero
+class MaxPool(NamedTuple):
+  """Maximum over 3x3 windows, without the padding.
+
+  Attributes:
+    stride: of both axes.
+  """
+
+  stride: int = 1
+
+
+class Norm(NamedTuple):
+  """Batch normalisation of what no convolution gives, without parameters."""
+
+
+class Corner(NamedTuple):
+  """The upper left part of a map; what it leaves is not counted.
+
+  Attributes:
+    height: rows.
+    width: columns.
+  """
+
+  height: int
+  width: int
+
+
+class Channels(NamedTuple):
+  """The first channels, or all of them and zeros.
+
+  Attributes:
+    features: output channels.
+  """
+
+  features: int
+
+
+Step = (
+    Conv | Relu | AvgPool | MaxPool | Norm | Shuffle | Channels | Corner | Zero
+)
 Candidate = tuple[Step, ...]
 
 
@@ -129,13 +224,32 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
   match step:
     case Relu():
       return jax.nn.relu
-    case AvgPool():
-      return _convolution.avg_pool_3x3
+    case AvgPool(stride):
+      return lambda x: _convolution.avg_pool_3x3(x)[:, ::stride, ::stride]
     case Shuffle(groups):
       return lambda x: _convolution.channel_shuffle(x, groups)
-    case Zero():
-      return jnp.zeros_like
+    case MaxPool(stride):
+      return lambda x: _convolution.max_pool_3x3(x)[:, ::stride, ::stride]
+    case Norm():
+      return lambda x: normalise(x, jnp.float32(ROOT_EPSILON), Mode())[0]
+    case Corner(height, width):
+      return lambda x: x[:, :height, :width]
+    case Channels(features):
+      return lambda x: with_channels(x, features)
+    case Zero(features, stride):
+      return lambda x: jnp.zeros((
+          x.shape[0],
+          *(-(-side // stride) for side in x.shape[1:3]),
+          features or x.shape[3],
+      ))
   raise ValueError(f'{step} is not a step without weights')
+
+
+def with_channels(x: chex.Array, features: int) -> jax.Array:
+  """The first `features` channels, zeros where there are fewer."""
+  missing = max(features - x.shape[-1], 0)
+  x = x[..., :features]
+  return jnp.pad(x, (*[(0, 0)] * (x.ndim - 1), (0, missing)))
 
 
 class Moments(NamedTuple):
@@ -256,13 +370,17 @@ def forward(
     ):
       add(gram=agreement(x))
     inputs = x
-    if not isinstance(step, Conv):
+    if isinstance(step, Norm):
+      if mode.batch_norm:
+        x, _, recorded = normalise(x, jnp.float32(ROOT_EPSILON), mode)
+        add(**recorded)
+    elif not isinstance(step, Conv):
       x = plain(step)(x)
     else:
       kernel = weights[step.name]
       x = step.convolve(jax.nn.relu(x) if step.relu else x, kernel)
       if mode.norms:
-        add(norms=jnp.sqrt((kernel * kernel).sum()))
+        add(norms=sum(jnp.sqrt((w * w).sum()) for w in step.split(kernel)))
       moments = Moments(jnp.ones(step.features), jnp.zeros(step.features))
       if mode.batch_norm and step.norm:
         x, moments, recorded = normalise(x, epsilon, mode)
@@ -297,13 +415,13 @@ def count(
       params = kernel
       flops = kernel * math.prod(outputs[1:3])
       if step.norm:
-        params += 2 * step.features
-        flops += 2 * elements
+        params += 2 * step.features * step.affine
+        flops += (2 if step.affine else 1) * elements
       if step.relu and step.relu_flops:
         flops += math.prod(inputs[1:])
-    case AvgPool():
+    case AvgPool() | MaxPool():
       params, flops = 0, 9 * elements
-    case Relu():
+    case Relu() | Norm():
       params, flops = 0, elements
     case _:
       params, flops = 0, 0
@@ -342,7 +460,7 @@ def backward(
   ):
     if isinstance(step, Zero):
       cotangent = jnp.zeros_like(x)
-    elif isinstance(step, AvgPool):
+    elif isinstance(step, AvgPool) and step.stride == 1:
       cotangent = _convolution.avg_pool_3x3_transpose(cotangent)
     elif not isinstance(step, Conv):
       (cotangent,) = jax.vjp(plain(step), x)[1](cotangent)
@@ -352,16 +470,12 @@ def backward(
       if step.norm:
         inner = standardise_transpose(cotangent, y, scale)
       kernel = weights[step.name]
-      cotangent, gradient = _convolution.transpose(
-          jax.nn.relu(x) if step.relu else x,
-          kernel,
-          inner,
-          stride=step.stride,
-          groups=step.num_groups(x.shape[-1]),
+      cotangent, gradient = step.transpose(
+          jax.nn.relu(x) if step.relu else x, kernel, inner
       )
-      sums += _sums.layer_sums(
-          kernel, gradient, y / scale + mean, inner, normalised=step.norm
-      )
+      layers = (kernel, gradient, y / scale + mean, inner)
+      for parts in zip(*map(step.split, layers)):
+        sums += _sums.layer_sums(*parts, normalised=step.norm)
       if step.relu:
         cotangent = jnp.where(x > 0, cotangent, 0.0)
   return cotangent, sums

@@ -245,7 +245,8 @@ class ZeroCostTest(parameterized.TestCase):
       (['--space=fbnet', '--genotypes=random:2', '--setting=mnist'],
        "--setting: setting: unknown 'mnist'"),
       (['--space=fbnet', '--channels=8'],
-       '--channels is of nasbench201, not of fbnet'),
+       '--channels is of darts, nasbench101, nasbench201, transnas_micro, '
+       'not of fbnet'),
       (['--setting=cifar'], '--setting is of fbnet, not of nasbench201'),
       (['--images=nowhere'], '--images: nowhere'),
       (['--batch=1'], '--batch'),

@@ -87,9 +87,11 @@ def relu(x: Value) -> Value:
   return Value(np.where(on, x.data, 0), (x, lambda g: np.where(on, g, 0)))
 
 
-def convolve(x: Value, w: Value, stride: int, groups: int) -> Value:
+def convolve(
+    x: Value, w: Value, stride: int, groups: int, dilation: int = 1
+) -> Value:
   size, _, inputs, features = w.data.shape
-  pad, outputs = size // 2, features // groups
+  pad, outputs = size // 2 * dilation, features // groups
   num, height, width, _ = x.data.shape
   high, wide = (height - 1) // stride + 1, (width - 1) // stride + 1
   shape = (num, height + 2 * pad, width + 2 * pad, x.data.shape[3])
@@ -100,8 +102,8 @@ def convolve(x: Value, w: Value, stride: int, groups: int) -> Value:
     for i, j, g in itertools.product(range(size), range(size), range(groups)):
       window = (
           slice(None),
-          slice(i, i + (high - 1) * stride + 1, stride),
-          slice(j, j + (wide - 1) * stride + 1, stride),
+          slice(i * dilation, i * dilation + (high - 1) * stride + 1, stride),
+          slice(j * dilation, j * dilation + (wide - 1) * stride + 1, stride),
           slice(g * inputs, (g + 1) * inputs),
       )
       yield (i, j), window, slice(g * outputs, (g + 1) * outputs)
@@ -170,6 +172,71 @@ def pool_2x2(x: Value) -> Value:
   return Value(y / 4, (x, pull))
 
 
+def maximum(parts: Sequence[Value]) -> Value:
+  """The greatest of each place; the first one if there are several."""
+  stacked = np.stack([part.data.real for part in parts])
+  which = stacked.argmax(axis=0)
+  y = np.choose(which, [part.data for part in parts])
+
+  def of(place):
+    return lambda g: np.where(which == place, g, 0)
+
+  return Value(y, *((part, of(i)) for i, part in enumerate(parts)))
+
+
+def _shifted(x: Value, down: int, right: int) -> Value:
+  """The pixel that far down and right, minus infinity outside."""
+  height, width = x.data.shape[1:3]
+  padded = np.pad(
+      x.data, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf
+  )
+  rows, columns = slice(1 + down, 1 + down + height), slice(
+      1 + right, 1 + right + width
+  )
+
+  def pull(g):
+    dx = np.zeros((len(g), height + 2, width + 2, g.shape[-1]), g.dtype)
+    dx[:, rows, columns] = g
+    return dx[:, 1:-1, 1:-1]
+
+  return Value(padded[:, rows, columns], (x, pull))
+
+
+def max_pool_3x3(x: Value) -> Value:
+  return maximum([
+      _shifted(x, i, j) for i, j in itertools.product((-1, 0, 1), repeat=2)
+  ])
+
+
+def max_pool_2x2(x: Value) -> Value:
+  height, width = (n // 2 for n in x.data.shape[1:3])
+
+  def every_second(i, j):
+    rows, columns = slice(i, 2 * height, 2), slice(j, 2 * width, 2)
+
+    def pull(g):
+      dx = np.zeros(x.data.shape, g.dtype)
+      dx[:, rows, columns] = g
+      return dx
+
+    return Value(x.data[:, rows, columns], (x, pull))
+
+  return maximum([
+      every_second(i, j) for i, j in itertools.product((0, 1), repeat=2)
+  ])
+
+
+def every_second(x: Value) -> Value:
+  """Every second row and column."""
+
+  def pull(g):
+    dx = np.zeros(x.data.shape, g.dtype)
+    dx[:, ::2, ::2] = g
+    return dx
+
+  return Value(x.data[:, ::2, ::2], (x, pull))
+
+
 def shuffle(x: Value, groups: int) -> Value:
   channels = x.data.shape[-1]
   order = [
@@ -178,6 +245,29 @@ def shuffle(x: Value, groups: int) -> Value:
       for group in range(groups)
   ]
   return Value(x.data[..., order], (x, lambda g: g[..., np.argsort(order)]))
+
+
+def moved_up(x: Value) -> Value:
+  """One pixel up and left, zeros at the end."""
+  y = np.zeros_like(x.data)
+  y[:, :-1, :-1] = x.data[:, 1:, 1:]
+
+  def pull(g):
+    dx = np.zeros_like(g)
+    dx[:, 1:, 1:] = g[:, :-1, :-1]
+    return dx
+
+  return Value(y, (x, pull))
+
+
+def beside(a: Value, b: Value) -> Value:
+  """Channels of both."""
+  place = a.data.shape[-1]
+  return Value(
+      np.concatenate([a.data, b.data], -1),
+      (a, lambda g: g[..., :place]),
+      (b, lambda g: g[..., place:]),
+  )
 
 
 class Net:
@@ -196,26 +286,38 @@ class Net:
 
   def _weight(self, name, turn):
     stored = self._kernels[name]
-    value = Value(stored if turn < 0 else stored[turn])
+    value = Value(stored if turn == -1 else stored[turn])
     self.kernels[name, turn] = value
     self.params += value.data.size
     return value
 
   def conv(
       self, name, x, *, turn=-1, stride=1, groups=1, first_relu=False,
-      norm=True, counted=True,
+      norm=True, counted=True, dilation=1, affine=True,
   ):  # fmt: skip
     if first_relu:
       x = self.relu(x, counted)
     w = self._weight(name, turn)
-    y = convolve(x, w, stride, groups or x.data.shape[-1])
+    y = convolve(x, w, stride, groups or x.data.shape[-1], dilation)
     self.flops += w.data.size * math.prod(y.data.shape[1:3])
     self.outputs[name, turn] = y
-    return self.norm(y) if norm else y
+    return self.norm(y, affine) if norm else y
 
-  def norm(self, x):
-    self.params += 2 * x.data.shape[-1]
-    self.flops += 2 * math.prod(x.data.shape[1:])
+  def halves(self, name, x, *, turn=-1, stride=2, affine=True):
+    """ReLU, two pointwise layers a pixel apart, one normalisation."""
+    x = self.relu(x)
+    parts = []
+    for layer, source in ((f'{name}_a', x), (f'{name}_b', moved_up(x))):
+      w = self._weight(layer, turn)
+      y = convolve(source, w, stride, 1)
+      self.flops += w.data.size * math.prod(y.data.shape[1:3])
+      self.outputs[layer, turn] = y
+      parts.append(y)
+    return self.norm(beside(*parts), affine)
+
+  def norm(self, x, affine=True):
+    self.params += 2 * x.data.shape[-1] * affine
+    self.flops += (1 + affine) * math.prod(x.data.shape[1:])
     if not self._batch_norm:
       return x
     flat = x.data.reshape(-1, x.data.shape[-1])
@@ -361,7 +463,7 @@ def moved(kernels, direction):
   """Kernels, complex, a tiny imaginary step away in a direction."""
   result = {name: w.astype(complex) for name, w in kernels.items()}
   for (name, turn), d in direction.items():
-    target = result[name] if turn < 0 else result[name][turn]
+    target = result[name] if turn == -1 else result[name][turn]
     target += 1j * TINY * d
   return result
 
