@@ -8,7 +8,8 @@ ADAPTATIONS = ('both', 'fine_tune', 'head')
 DEVICE_REPRESENTATIONS = ('operation', 'head', 'latency_vector', 'both')
 ENCODINGS = (
     'costs', 'none', 'one_hot', 'op_counts', 'live_op_counts', 'total_costs',
-    'live_costs', 'roofline', 'zcp', 'arch2vec', 'cate', 'caz',
+    'live_costs', 'roofline', 'topology', 'positions', 'placed_costs', 'zcp',
+    'arch2vec', 'cate', 'caz',
 )
 LAYERS = ('dense_graph_flow', 'graph_attention', 'layer_ensemble')
 PREDICTORS = (*LAYERS, 'gcn', 'encoding_mlp')
