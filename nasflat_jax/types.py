@@ -224,8 +224,9 @@ class SearchSpace(NamedTuple):
     to_string: host; `genotype [B, G] -> list` of canonical strings.
     from_string: host; strings `-> genotype [B, G]` NumPy int32; `ValueError`
       naming the string and its place.
-    to_index: `genotype [B, G] -> [B]` int32, the genotype read as a number;
-      None where it does not fit (see `spaces.index_of`).
+    to_index: `genotype [B, G] -> [B]` int32, the member's number in 0 to
+      `size - 1`, in the order of `spaces.members`; None where it does not fit
+      (see `spaces.index_of`).
     from_index: `[B]` int32 `-> genotype [B, G]`; None where `to_index` is.
   """
 

@@ -202,6 +202,37 @@ def genotype_of(
   return genotype
 
 
+def members(space: types.SearchSpace) -> np.ndarray:
+  """All members of a space that can be enumerated, in the order of its numbers.
+
+  Where the space has a benchmark's table, that is the table's order. Some may
+  be invalid, as cells without a path from input to output are.
+
+  Args:
+    space: a search space with a `size`.
+
+  Returns:
+    `[size, G]` NumPy int32.
+
+  Raises:
+    ValueError: the space is too large to enumerate.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> members(spaces.NASBENCH201).shape
+    (15625, 6)
+  """
+  size = space.spec.size
+  if size is None:
+    raise ValueError(
+        f'{space.spec.name} is too large to enumerate; give the members'
+    )
+  if space.from_index is None:
+    return genotype_of(space, range(size))
+  with jax.ensure_compile_time_eval():
+    return np.asarray(space.from_index(np.arange(size)))
+
+
 def random(
     key: chex.PRNGKey, n: int, *, num_genes: int, num_ops: int
 ) -> jax.Array:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import importlib
 
 import numpy as np
 
 from nasflat_jax import types
-from nasflat_jax.spaces import _fbnet
-from nasflat_jax.spaces import _nasbench201
-from nasflat_jax.spaces import _ofa
 
-_SPACES = {
-    space.spec.name: space
-    for space in (_nasbench201.NASBENCH201, _fbnet.FBNET, _ofa.OFA)
-}
+
+def _spaces() -> dict[str, types.SearchSpace]:
+  """The public constants of the package, in the order of their names."""
+  package = importlib.import_module('nasflat_jax.spaces')
+  members = [getattr(package, name) for name in package.__all__]
+  found = [m for m in members if isinstance(m, types.SearchSpace)]
+  return {space.spec.name: space for space in found}
 
 
 def names() -> tuple[str, ...]:
-  """The names `get` accepts."""
-  return tuple(_SPACES)
+  """The names `get` accepts, sorted."""
+  return tuple(sorted(_spaces()))
 
 
 def get(name: str) -> types.SearchSpace:
@@ -32,11 +33,12 @@ def get(name: str) -> types.SearchSpace:
     >>> get('fbnet').spec.num_genes
     22
   """
-  if name not in _SPACES:
+  found = _spaces()
+  if name not in found:
     raise ValueError(
-        f'unknown search space {name!r}; known: ' + ', '.join(_SPACES)
+        f'unknown search space {name!r}; known: ' + ', '.join(names())
     )
-  return _SPACES[name]
+  return found[name]
 
 
 def space_token(

@@ -6,6 +6,8 @@ of a 3x3 convolution or of an inverted residual do not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from nasflat_jax import types
@@ -73,10 +75,17 @@ def operator_attributes(spec: types.SpaceSpec) -> np.ndarray:
     >>> bool((a[3] == b[2]).all()), bool((a[3] == b[3]).all())  # k3_e6
     (True, False)
   """
-  return np.array([_row(operator) for operator in spec.operators], np.float32)
+  return np.array(rows(spec.operators), np.float32)
 
 
-def _row(operator: types.Operator) -> list[float]:
+def rows(
+    operators: Iterable[types.Operator],
+) -> tuple[tuple[float, ...], ...]:
+  """`[O][A]` attributes of operators, see `operator_attributes`."""
+  return tuple(_row(operator) for operator in operators)
+
+
+def _row(operator: types.Operator) -> tuple[float, ...]:
   if operator.kind not in OPERATOR_KINDS:
     raise ValueError(
         f'unknown kind of operator {operator.kind!r}; known: '
@@ -84,9 +93,9 @@ def _row(operator: types.Operator) -> list[float]:
     )
   height, width = operator.kernel
   numbers = dict(vars(operator), kernel_height=height, kernel_width=width)
-  return [
+  return (
       *(float(operator.kind == kind) for kind in OPERATOR_KINDS),
       *(float(np.log2(numbers[name]) / scale) for name, scale in _COLUMNS),
       float(operator.separable),
       operator.size / _SIZE_SCALE,
-  ]
+  )
