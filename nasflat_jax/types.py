@@ -146,8 +146,9 @@ class Operator:
   Attributes:
     kind: `conv`, `inverted_residual` (expand, depthwise, project), `residual`
       (two convolutions and a shortcut), `max_pool`, `avg_pool`, `skip`,
-      `none`, `sum`, `concat`, `resolution`, `input`, `output`, or `absent` for
-      a code that no node takes, as one of the wiring.
+      `none`, `sum`, `concat`, `resolution`, `width`, `depth`, `input`,
+      `output`, or `absent` for a code that no node takes, as one of the
+      wiring.
     kernel: height and width of the window; two that differ stand for a
       convolution of that window and one of the transposed one.
     dilation: of the convolution.
@@ -157,7 +158,8 @@ class Operator:
     stride: where the choice of the operation decides it, otherwise 1.
     separable: depthwise, then pointwise.
     repeats: how often the operation is applied in a row.
-    size: side of the image that a `resolution` stands for, otherwise 0.
+    size: side of the image that a `resolution` stands for, channels of a
+      `width`, cells of a `depth`, otherwise 0.
   """
 
   kind: str

@@ -199,8 +199,10 @@ def _find(name: str, kind: type[_Table]) -> _Table:
     if not isinstance(converted, kind):
       raise TypeError(f'{name} converts to a {type(converted).__name__}')
     return converted
+  group = _manifest.sources()[name].group
   raise FileNotFoundError(
-      f'no table {path}: run nasflat-data --source={name}, or set '
+      f'no table {path}: run nasflat-data '
+      f'--source={group if group == "accuracy" else name}, or set '
       f'${DATA_VARIABLE} to a folder that has it'
   )
 

@@ -7,6 +7,7 @@ import itertools
 
 import numpy as np
 
+from nasflat_jax import spaces
 from nasflat_jax.data._zero_cost import PROXIES
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
@@ -100,6 +101,46 @@ class Task:
         genotype=self.genotype[rows],
         accuracy=self.accuracy[rows],
         proxies=self.proxies[rows],
+    )
+
+  def networks(self) -> np.ndarray:
+    """`[N]` int64, equal for rows that are the same network.
+
+    Judge a model only on networks it has not seen: the 500 labelled rows of
+    `nasbench101` are 292 networks, one of them 55 times, labelled by up to
+    three trainings. Isomorphic cells of `nasbench101` (the benchmark's own
+    rule) and `nasbench201` (which trained each of them anew) are told; every
+    row of another space is a network of its own.
+    """
+    if self.space == 'nasbench101':
+      keys = np.array(spaces.nasbench101_hash(self.genotype))
+    elif self.space == 'nasbench201':
+      keys = np.asarray(spaces.isomorphism_class(self.genotype))
+    else:
+      return np.arange(self.num_architectures)
+    return np.unique(keys, return_inverse=True)[1].reshape(-1)
+
+  def merged(self) -> Task:
+    """One row a network: the first genotype, mean accuracy and mean scores.
+
+    NaN are left out of the means.
+    """
+    network = self.networks()
+    _, first = np.unique(network, return_index=True)
+    order = np.sort(first)
+    values = np.concatenate([self.accuracy[:, None], self.proxies], axis=1)
+    known = ~np.isnan(values)
+    total = np.zeros((len(first), values.shape[1]))
+    count = np.zeros_like(total)
+    np.add.at(total, network, np.where(known, values, 0.0))
+    np.add.at(count, network, known)
+    means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    means = means[network[order]]
+    return dataclasses.replace(
+        self,
+        genotype=self.genotype[order],
+        accuracy=means[:, 0],
+        proxies=means[:, 1:],
     )
 
   def zero_cost(self) -> ZeroCostTable:

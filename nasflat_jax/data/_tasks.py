@@ -164,6 +164,9 @@ def load_task(
   Each proxy's column is of one draw. Note that `plain`, and `epe_nas` off
   CIFAR-10, are close to noise: two draws hardly agree.
 
+  Rows of `nasbench101` and `nasbench201` may be the same network under two
+  genotypes: split by `Task.networks`, or take `Task.merged`.
+
   Args:
     space: e.g. `nasbench201`.
     task: e.g. `cifar10`; see `tasks`.
@@ -218,18 +221,19 @@ def _columns(
     draws: Sequence[Sequence[AccuracyTable]], task: str, genotype: np.ndarray
 ) -> tuple[np.ndarray, tuple[tuple[str, ...], ...], tuple[str, ...]]:
   """`[N, 13]` scores, and of each column its tables and if it is a log."""
-  joined = [[table.join(genotype) for table in draw] for draw in draws]
+  found = [
+      [(table, _rows(table, genotype)) for table in draw] for draw in draws
+  ]
   values = np.full((len(genotype), len(PROXIES)), np.nan)
   sources: list[tuple[str, ...]] = []
   logarithms = []
   for column, proxy in zip(values.T, PROXIES, strict=True):
     used: list[str] = []
-    for draw in joined:
-      for table in draw:
-        scores = (
-            table.row(task, proxy) if proxy in table.metrics
-            else np.full(len(column), np.nan)
-        )
+    for draw in found:
+      for table, rows in draw:
+        if proxy not in table.metrics:
+          continue
+        scores = np.where(rows < 0, np.nan, table.row(task, proxy)[rows])
         new = np.isnan(column) & ~np.isnan(scores)
         if new.any():
           column[new] = scores[new]
@@ -240,6 +244,12 @@ def _columns(
         break
     sources.append(tuple(used))
   return values, tuple(sources), tuple(logarithms)
+
+
+def _rows(table: AccuracyTable, genotype: np.ndarray) -> np.ndarray:
+  """Where a table has each genotype, `[N]`; -1 where it has not."""
+  row = {genes.tobytes(): i for i, genes in enumerate(table.genotype)}
+  return np.array([row.get(genes.tobytes(), -1) for genes in genotype], int)
 
 
 def _scored(

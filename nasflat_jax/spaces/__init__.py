@@ -15,6 +15,7 @@ from nasflat_jax.spaces._codec import genotype_of
 from nasflat_jax.spaces._codec import index_of
 from nasflat_jax.spaces._codec import members
 from nasflat_jax.spaces._codec import num_indices
+from nasflat_jax.spaces._darts import DARTS
 from nasflat_jax.spaces._edge_cell import live_edges
 from nasflat_jax.spaces._fbnet import FBNET
 from nasflat_jax.spaces._joint import join
@@ -32,6 +33,12 @@ from nasflat_jax.spaces._nasbench201 import canonical
 from nasflat_jax.spaces._nasbench201 import isomorphism_class
 from nasflat_jax.spaces._nasbench201 import NASBENCH201
 from nasflat_jax.spaces._nasbench_macro import NASBENCH_MACRO
+from nasflat_jax.spaces._nds import NDS_AMOEBA
+from nasflat_jax.spaces._nds import NDS_DARTS
+from nasflat_jax.spaces._nds import NDS_ENAS
+from nasflat_jax.spaces._nds import nds_genotype
+from nasflat_jax.spaces._nds import NDS_NASNET
+from nasflat_jax.spaces._nds import NDS_PNAS
 from nasflat_jax.spaces._ofa import OFA
 from nasflat_jax.spaces._ofa_settings import ofa_genotype
 from nasflat_jax.spaces._ofa_settings import ofa_settings
@@ -45,12 +52,18 @@ from nasflat_jax.spaces._transnas_micro import TRANSNAS_MICRO
 from nasflat_jax.spaces._transnas_micro import transnas_micro_from_naslib
 
 __all__ = (
+    'DARTS',
     'FBNET',
     'JointSpace',
     'MOBILENET_V2',
     'NASBENCH101',
     'NASBENCH201',
     'NASBENCH_MACRO',
+    'NDS_AMOEBA',
+    'NDS_DARTS',
+    'NDS_ENAS',
+    'NDS_NASNET',
+    'NDS_PNAS',
     'OFA',
     'OPERATOR_COLUMNS',
     'OPERATOR_KINDS',
@@ -69,6 +82,7 @@ __all__ = (
     'nasbench101_hash',
     'nasbench101_pruned',
     'node_costs',
+    'nds_genotype',
     'num_indices',
     'ofa_genotype',
     'ofa_settings',

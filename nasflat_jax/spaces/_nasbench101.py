@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+import functools
 
 import chex
 import jax
@@ -72,6 +73,7 @@ def _make_spec() -> types.SpaceSpec:
 _SPEC = _make_spec()
 
 
+@jax.jit
 def decode(genotype: chex.Array) -> types.Architectures:
   """Builds the pruned cells.
 
@@ -101,6 +103,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
   )
 
 
+@jax.jit
 def is_valid(genotype: chex.Array) -> jax.Array:
   """`[B]` True for cells of the benchmark.
 
@@ -123,6 +126,7 @@ def is_valid(genotype: chex.Array) -> jax.Array:
   )
 
 
+@functools.partial(jax.jit, static_argnames='n')
 def random(key: chex.PRNGKey, n: int) -> jax.Array:
   """Draws `[n, 26]` genotypes as the benchmark does.
 
@@ -164,6 +168,7 @@ def _moves() -> tuple[np.ndarray, np.ndarray]:
   return genes, shifts
 
 
+@jax.jit
 def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
   """Changes one gene of `[B, 26]`, uniformly among the valid neighbours.
 
@@ -187,6 +192,7 @@ def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
   )
 
 
+@jax.jit
 def crossover(
     key: chex.PRNGKey, a: chex.Array, b: chex.Array
 ) -> jax.Array:

@@ -53,13 +53,11 @@ def pruned(genotype: chex.Array) -> tuple[Any, Any]:
   """
   xp = jnp if isinstance(genotype, jax.Array) else np
   wired = (genotype[:, _GENE_OF] == EDGE) & _UPPER
-  vertices = np.arange(NUM_VERTICES)
-  reached = xp.broadcast_to(vertices == 0, wired.shape[:2])
-  reaching = xp.broadcast_to(vertices == OUTPUT, wired.shape[:2])
-  for _ in range(OUTPUT):  # A path has at most as many edges.
-    reached = reached | (wired & reached[:, :, None]).any(1)
-    reaching = reaching | (wired & reaching[:, None]).any(2)
-  live = reached & reaching
+  # Paths of up to one edge, then of up to two, four and eight.
+  paths = (wired | np.eye(NUM_VERTICES, dtype=bool)).astype(np.float32)
+  for _ in range(3):
+    paths = xp.minimum(paths @ paths, 1)
+  live = (paths[:, 0] * paths[:, :, OUTPUT]) > 0
   return wired & live[:, :, None] & live[:, None], live
 
 
@@ -83,43 +81,61 @@ def _channels(edges, xp):
   return xp.concatenate([channels, last], axis=-1)
 
 
-def _stacked(count, xp, **fields):
-  """`[B, ..., 7]`, summed over the stacks of `[B, 3, ...]` fields.
+# What costs of a kernel are linear in, see `_terms`.
+_TERMS = (
+    'weights_area', 'read_area', 'written_area', 'weights', 'written', 'one',
+)  # fmt: skip
+
+
+def _rates(**fields: dict[str, float]) -> np.ndarray:
+  """`[6, 7]` costs of a kernel in each cell per unit of each term."""
+  rates = np.zeros((len(_TERMS), len(layers.FIELDS)))
+  launch = {'one': _CELLS}
+  for field, terms in (
+      fields | {'kernels': launch, 'critical_path': launch}
+  ).items():
+    for term, rate in terms.items():
+      rates[_TERMS.index(term), layers.FIELDS.index(field)] = rate
+  return rates
+
+
+_MOVED = {'read_area': 4, 'written_area': 4 * _CELLS}
+_CONV_RATES = _rates(
+    multiply_adds={'weights_area': 1},
+    flops={'weights_area': 1, 'written_area': _NORM_AND_RELU * _CELLS},
+    params={'weights': 1, 'written': 2 * _CELLS},
+    weight_bytes={'weights': 4, 'written': 4 * _CELLS},
+    activation_bytes=_MOVED,
+)
+_POOL_RATES = _rates(
+    flops={'written_area': 9 * _CELLS}, activation_bytes=_MOVED
+)
+_JOIN_RATES = _rates(activation_bytes=_MOVED)
+
+
+def _terms(kernel, read, written, xp):
+  """`[B, V, 6]` terms of the costs of a kernel, summed over the stacks.
 
   Args:
-    count: `[B, 1, ...]` number of kernels in a cell; scales all fields.
-    xp: NumPy or JAX.
-    **fields: `[B, 3, ...]`, sums over the cells of a stack.
-  """
-  kernels = np.full((len(_CHANNELS), 1), _CELLS)
-  fields |= {'kernels': kernels, 'critical_path': kernels}
-  values = [
-      (fields.get(name, 0 * kernels) * count).sum(1) for name in layers.FIELDS
-  ]
-  return xp.stack(values, axis=-1)
-
-
-def _convolutions(count, kernel, read, written, area, xp):
-  """Convolutions with normalisation and ReLU, once in each cell.
-
-  Args:
-    count: `[B, 1, V]`, 1 where there is one.
     kernel: `[B, 1, V]` size of the window.
     read: `[B, 3, V]` channels read, summed over the cells of a stack.
     written: `[B, 3, V]` channels written in one cell.
-    area: `[3, 1]` elements of a channel.
     xp: NumPy or JAX.
   """
+  sizes = _SIZE / 2.0 ** np.arange(len(_CHANNELS))
+  area = np.asarray(sizes**2, written.dtype)[:, None]
   weights = kernel**2 * read * written
-  return _stacked(
-      count,
-      xp,
-      multiply_adds=weights * area,
-      flops=(weights + _CELLS * _NORM_AND_RELU * written) * area,
-      params=weights + _CELLS * 2 * written,
-      weight_bytes=4 * (weights + _CELLS * written),
-      activation_bytes=4 * (read + _CELLS * written) * area,
-  )
+  terms = [
+      weights * area, read * area, written * area, weights, written,
+      xp.ones_like(written),
+  ]  # fmt: skip
+  return xp.stack(terms, axis=-1).sum(1)
+
+
+def _priced(terms, rates, count, dtype):
+  """`[B, V, 7]` costs of `[B, V]` kernels of `[B, V, 6]` terms."""
+  priced = (terms[..., None] * np.asarray(rates, dtype)).sum(-2)
+  return priced * count[..., None]
 
 
 def _gene_costs(genotype, xp, dtype):
@@ -127,56 +143,42 @@ def _gene_costs(genotype, xp, dtype):
   edges, live = pruned(genotype)
   written = _channels(edges, xp).astype(dtype)
   widths = np.array(_CHANNELS, dtype)[:, None]
-  area = (_SIZE / 2.0 ** np.arange(len(_CHANNELS))).astype(dtype)[:, None] ** 2
   # The first cell of a stack reads the channels of the stack before.
-  entered = np.array(
-      [_CHANNELS[0], *_CHANNELS[:-1]], dtype
-  )[:, None] + (_CELLS - 1) * widths  # fmt: skip
-  projected = edges[:, None, 0, 1:].astype(dtype)
-  projections = _convolutions(
-      projected, 1, 0 * written + entered, written, area, xp
+  before = np.array([_CHANNELS[0], *_CHANNELS[:-1]], dtype)[:, None]
+  entered = 0 * written + before + (_CELLS - 1) * widths
+  projected = edges[:, 0, 1:].astype(dtype)
+  projections = _priced(
+      _terms(1, entered, written, xp), _CONV_RATES, projected, dtype
   )
-  op = xp.where(live[:, 1:-1], genotype[:, len(EDGES) :], ABSENT)[:, None]
   inner = written[..., :-1]
-  convolutions = _convolutions(
-      (op < MAX_POOL).astype(dtype),
-      xp.where(op == 0, 3, 1).astype(dtype),
-      _CELLS * inner,
-      inner,
-      area,
-      xp,
-  )
-  elements = _CELLS * inner * area
-  pools = _stacked(
-      (op == MAX_POOL).astype(dtype),
-      xp,
-      flops=9 * elements,
-      activation_bytes=4 * 2 * elements,
+  op = xp.where(live[:, 1:-1], genotype[:, len(EDGES) :], ABSENT)
+  kernel = xp.where(op == 0, 3, 1).astype(dtype)[:, None]
+  terms = _terms(kernel, _CELLS * inner, inner, xp)
+  vertices = sum(
+      _priced(terms, rates, chosen.astype(dtype), dtype)
+      for rates, chosen in (
+          (_CONV_RATES, op < MAX_POOL), (_POOL_RATES, op == MAX_POOL)
+      )
   )
   rest = len(EDGES) - OUTPUT
   unpaid = xp.zeros((genotype.shape[0], rest, len(layers.FIELDS)), dtype)
-  genes = xp.concatenate([projections, unpaid, convolutions + pools], axis=1)
-  return genes, _joins(edges, projected, written, area, xp, dtype)
+  genes = xp.concatenate([projections, unpaid, vertices], axis=1)
+  return genes, _joins(edges, written, xp, dtype)
 
 
-def _joins(edges, projected, written, area, xp, dtype):
+def _joins(edges, written, xp, dtype):
   """`[B, 7]` of the sums at each vertex and the concatenation."""
-  arrived = edges[:, None, 1:, 1:].sum(2).astype(dtype)  # [B, 1, 6]
+  arrived = edges[:, 1:, 1:].sum(1).astype(dtype)  # [B, 6]
   # The output concatenates what it gets, and adds the input to that.
-  parts = arrived[..., -1:]
-  arrived = xp.concatenate([arrived[..., :-1], xp.minimum(parts, 1)], axis=-1)
-  elements = _CELLS * written * area
-  sums = _stacked(
-      xp.maximum(arrived + projected - 1, 0),
-      xp,
-      activation_bytes=4 * 3 * elements,
-  )
-  copies = _stacked(
-      (parts > 1).astype(dtype),
-      xp,
-      activation_bytes=4 * 2 * elements[..., -1:],
-  )
-  return sums.sum(1) + copies.sum(1)
+  parts = arrived[:, -1:]
+  arrived = xp.concatenate([arrived[:, :-1], xp.minimum(parts, 1)], axis=1)
+  sums = xp.maximum(arrived + edges[:, 0, 1:].astype(dtype) - 1, 0)
+  pairs = _terms(1, 2 * _CELLS * written, written, xp)
+  last = written[..., -1:]
+  whole = _terms(1, _CELLS * last, last, xp)
+  joins = _priced(pairs, _JOIN_RATES, sums, dtype).sum(1)
+  copies = (parts > 1).astype(dtype)
+  return joins + _priced(whole, _JOIN_RATES, copies, dtype).sum(1)
 
 
 @functools.cache

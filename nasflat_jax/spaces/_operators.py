@@ -15,7 +15,8 @@ from nasflat_jax import types
 # New kinds go at the end: trained weights know a kind by its column.
 OPERATOR_KINDS = (
     'input', 'output', 'none', 'skip', 'conv', 'inverted_residual', 'residual',
-    'max_pool', 'avg_pool', 'sum', 'concat', 'resolution', 'absent',
+    'max_pool', 'avg_pool', 'sum', 'concat', 'resolution', 'absent', 'width',
+    'depth',
 )  # fmt: skip
 # After the kinds; logarithms to base 2 over what makes the largest about 1.
 _COLUMNS = (
@@ -30,7 +31,8 @@ _COLUMNS = (
 OPERATOR_COLUMNS = (
     *OPERATOR_KINDS, *(name for name, _ in _COLUMNS), 'separable', 'size',
 )  # fmt: skip
-_SIZE_SCALE = 256.0
+# What a `size` is of order one in, by kind.
+_SIZE_SCALES = {'resolution': 256.0, 'width': 32.0, 'depth': 20.0}
 
 
 def inverted_residual(
@@ -56,8 +58,8 @@ def operator_attributes(spec: types.SpaceSpec) -> np.ndarray:
 
   One column for each of `OPERATOR_COLUMNS`: a one-hot kind, logarithms of
   kernel, dilation, groups, expansion, stride and repeats, all zero for an
-  operation without them, whether it is separable, and an image's side over
-  256.
+  operation without them, whether it is separable, and a size: an image's side
+  over 256, a width over 32 or a depth over 20.
 
   Args:
     spec: the space's description.
@@ -97,5 +99,5 @@ def _row(operator: types.Operator) -> tuple[float, ...]:
       *(float(operator.kind == kind) for kind in OPERATOR_KINDS),
       *(float(np.log2(numbers[name]) / scale) for name, scale in _COLUMNS),
       float(operator.separable),
-      operator.size / _SIZE_SCALE,
+      operator.size / _SIZE_SCALES.get(operator.kind, 1.0),
   )
