@@ -15,7 +15,7 @@ is trained on labels of another task first and fine-tuned. Results are kept in
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import datetime
 import json
@@ -33,7 +33,6 @@ from scipy import stats
 from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import predictors
-from nasflat_jax import reports
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -179,7 +178,8 @@ def _best_proxy(task: _Task, chosen: np.ndarray) -> np.ndarray:
   return known[:, best] * np.sign(taus[best])
 
 
-def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
+def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+  """One record for each number of labels, as soon as it is there."""
   task = _task(args.space, args.task, args.features)
   among = (args.space,)
   params, source_seconds = None, 0.0
@@ -189,15 +189,12 @@ def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
   long, short = _networks(args, task.space, among)
   network = long if params is None else short
   longest = max(args.sizes)
-  records = []
   if params is not None:
     scores = network.score(
         jax.tree.map(lambda x: x[None], params), task.architectures
     )
     tau = _tau(np.asarray(scores[0]), task.accuracy)
-    records.append(
-        _record(args, task, 0, [tau], [0.0], source_seconds, {})
-    )
+    yield _record(args, task, 0, [tau], [0.0], source_seconds, {})
   for size in args.sizes:
     taus, seconds, rivals = [], [], {'ridge': [], 'best proxy': []}
     draws = _draws(len(task.accuracy), size, args.draws, args.split)
@@ -223,10 +220,7 @@ def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
         rivals[name].append(_tau(guess, task.accuracy[judged]))
       print(f'n={size} draw {draw}: tau {taus[-1]:.3f}, {seconds[-1]:.1f} s',
             flush=True)
-    records.append(
-        _record(args, task, size, taus, seconds, source_seconds, rivals)
-    )
-  return records
+    yield _record(args, task, size, taus, seconds, source_seconds, rivals)
 
 
 def _record(args, task, size, taus, seconds, source_seconds, rivals):
@@ -286,7 +280,8 @@ def main() -> None:
   parser.add_argument('--out', type=pathlib.Path, default=_OUT)
   args = parser.parse_args()
   args.sizes = [int(size) for size in args.sizes.split(',')]
-  _keep(args.out, _evaluate(args))
+  for record in _evaluate(args):
+    _keep(args.out, [record])
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """Writes `results/flan.md` from what `flan.py` measured.
 
-    python benchmarks/flan_page.py
+python benchmarks/flan_page.py
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _HEAD = """# Few-shot accuracy by learned networks
 Kendall's tau between predicted and true accuracy on architectures that the
 network has not seen, mean and standard deviation over draws of the labels;
 every draw trains from scratch, or from the same pretrained network, and is
-judged once, after its last epoch. FLAN is `predictors.flan` (150 epochs, batches of 8,
-pairwise hinge; 30 epochs after a transfer), the MLP is
+judged once, after its last epoch. FLAN is `predictors.flan` (150 epochs,
+batches of 8, pairwise hinge; 30 epochs after a transfer), the MLP is
 `predictors.proxy_mlp` (Multi-Predict's: 250 epochs, 50 after a transfer).
 *ridge* and *best proxy* see the same labels and the 13 proxies: a ridge
 regression, and the proxy that orders the labels best. *published* is FLAN's

@@ -15,6 +15,8 @@ from nasflat_jax.encodings._costs import none
 from nasflat_jax.encodings._learned import arch2vec
 from nasflat_jax.encodings._learned import cate
 from nasflat_jax.encodings._learned import caz
+from nasflat_jax.encodings._learned import unified_arch2vec
+from nasflat_jax.encodings._learned import unified_cate
 from nasflat_jax.encodings._zero_cost import zcp
 
 __all__ = [
@@ -29,5 +31,7 @@ __all__ = [
     'op_counts',
     'roofline',
     'total_costs',
+    'unified_arch2vec',
+    'unified_cate',
     'zcp',
 ]
