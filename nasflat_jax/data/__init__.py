@@ -18,6 +18,8 @@ from nasflat_jax.data._manifest import select as select_sources
 from nasflat_jax.data._manifest import Source
 from nasflat_jax.data._manifest import sources
 from nasflat_jax.data._manifest import UpstreamFile
+from nasflat_jax.data._nds import NdsTable
+from nasflat_jax.data._nds import read_nds
 from nasflat_jax.data._prepare import prepare
 from nasflat_jax.data._resolve import cache_dir
 from nasflat_jax.data._resolve import data_dir
@@ -40,6 +42,7 @@ __all__ = [
     'BASE_URL',
     'LatencyTable',
     'NEAR_DUPLICATES',
+    'NdsTable',
     'PROXIES',
     'SYNTHETIC',
     'Source',
@@ -59,6 +62,7 @@ __all__ = [
     'metrics',
     'own_zero_cost',
     'prepare',
+    'read_nds',
     'replacing',
     'select_sources',
     'siblings',

@@ -164,8 +164,8 @@ def load_task(
   Each proxy's column is of one draw. Note that `plain`, and `epe_nas` off
   CIFAR-10, are close to noise: two draws hardly agree.
 
-  Rows of `nasbench101` and `nasbench201` may be the same network under two
-  genotypes: split by `Task.networks`, or take `Task.merged`.
+  Rows of `nasbench101`, `nasbench201` and `transnas_micro` may be the same
+  network under two genotypes: split by `Task.networks`, or take `Task.merged`.
 
   Args:
     space: e.g. `nasbench201`.

@@ -169,6 +169,19 @@ class NetworksTest(absltest.TestCase):
     self.assertLen(set(task.networks().tolist()), 1)
     np.testing.assert_array_equal(task.merged().accuracy, [1.5])
 
+  def test_cells_of_transnas_that_compute_the_same(self):
+    task = self._task('transnas_micro', [
+        '64-41414-2_00_010',  # 1x1 behind node 1, skipped to the output
+        '64-41414-2_01_001',  # the same by way of node 2
+        '64-41414-2_01_301',  # and a 3x3 from the input
+        '64-41414-2_31_001',  # that one into node 2: the same again
+        '64-41414-1_00_020',  # 1x1 behind a skip that may halve: another
+    ], [1.0, 2.0, 3.0, 4.0, 5.0])
+    first, second, third, fourth, fifth = task.networks()
+    self.assertEqual(first, second)
+    self.assertEqual(third, fourth)
+    self.assertLen({first, third, fifth}, 3)
+
 
 class ListTest(absltest.TestCase):
 
@@ -209,6 +222,33 @@ class RealTest(parameterized.TestCase):
         np.asarray(spaces.NASBENCH101.costs(table.genotype).params),
         table.row('cifar10', 'params') * 1e6, rtol=0, atol=0.5,
     )
+
+  def test_networks_of_nasbench301(self):
+    table = data.load_accuracy('darts')
+    self.assertEqual(table.num_architectures, 500)
+    np.testing.assert_allclose(
+        np.asarray(spaces.DARTS.costs(table.genotype).params),
+        table.row('cifar10', 'params') * 1e6, rtol=0, atol=0.5,
+    )
+    labelled, every = (
+        data.load_task('darts', 'cifar10', unlabelled=more)
+        for more in (False, True)
+    )
+    self.assertEqual(labelled.num_architectures, 500)
+    self.assertEqual(every.num_architectures, 500 + 11221)
+    self.assertEqual((~np.isnan(every.column('nwot'))).sum(), 11221)
+    self.assertTrue(np.isnan(every.accuracy[500:]).all())
+
+  def test_nine_tasks_have_all_proxies(self):
+    rows = {'nasbench201': 199, 'darts': 199, 'transnas_micro': 192}
+    for space, number in rows.items():
+      for task in ('ninapro', 'svhn', 'scifar100'):
+        found = data.load_task(space, task)
+        self.assertEqual(found.num_architectures, number)
+        self.assertTrue(all(found.proxy_sources))
+        # Two cells connect input and output by nothing.
+        missing = np.isnan(found.proxies).any(axis=1).sum()
+        self.assertEqual(missing, 0 if space == 'darts' else 2)
 
   def test_energy_of_training_nasbench101(self):
     table = data.load('ecnas_nasbench101')
@@ -265,6 +305,18 @@ class RealTest(parameterized.TestCase):
       )
       self.assertEqual((gain >= 0).sum(), rows, task)
       self.assertGreater(gain.max(), 0, task)
+
+  def test_no_training_of_transnas_is_of_two_networks(self):
+    table = data.load_accuracy('transnas_micro')
+    task = data.load_task('transnas_micro', 'jigsaw')
+    np.testing.assert_array_equal(task.genotype, table.genotype)
+    results = np.stack([
+        table.row(name, 'validation_final') for name in table.tasks[:7]
+    ])
+    _, training = np.unique(results, axis=1, return_inverse=True)
+    pairs = set(zip(training.reshape(-1), task.networks(), strict=True))
+    self.assertLen(pairs, 2994)  # as many as trainings
+    self.assertLen({network for _, network in pairs}, 1229)
 
   def test_transnas_files_hold_no_strings_but_an_order(self):
     # Row 1 as in the readme of its authors; a loss that is infinite upstream.
