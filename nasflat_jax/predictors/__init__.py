@@ -19,6 +19,12 @@ from nasflat_jax.predictors._gcn import gcn
 from nasflat_jax.predictors._help import help
 from nasflat_jax.predictors._help import modulate
 from nasflat_jax.predictors._help import MODULATION_SIZE
+from nasflat_jax.predictors._kernels import fit_kernels
+from nasflat_jax.predictors._kernels import gaussian_kernel
+from nasflat_jax.predictors._kernels import KernelPosterior
+from nasflat_jax.predictors._kernels import KernelPrior
+from nasflat_jax.predictors._kernels import linear_kernel
+from nasflat_jax.predictors._kernels import predict_kernels
 from nasflat_jax.predictors._layers import dense_graph_flow
 from nasflat_jax.predictors._layers import graph_attention
 from nasflat_jax.predictors._layers import layer_ensemble
@@ -41,6 +47,8 @@ __all__ = [
     'AdaProxyFit',
     'BayesianPosterior',
     'BayesianPrior',
+    'KernelPosterior',
+    'KernelPrior',
     'LinearModel',
     'MODULATION_SIZE',
     'adaproxy_path',
@@ -51,14 +59,17 @@ __all__ = [
     'encoding_mlp',
     'fit_adaproxy',
     'fit_bayesian',
+    'fit_kernels',
     'fit_non_negative',
     'fit_proxy',
     'fit_ridge',
     'flan',
+    'gaussian_kernel',
     'gcn',
     'graph_attention',
     'help',
     'layer_ensemble',
+    'linear_kernel',
     'modulate',
     'multi_predict',
     'nasflat',
@@ -67,6 +78,7 @@ __all__ = [
     'op_counts',
     'param_shapes',
     'predict_bayesian',
+    'predict_kernels',
     'predict_linear',
     'probability_within',
     'propose',

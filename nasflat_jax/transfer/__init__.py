@@ -1,5 +1,13 @@
 """From source devices to a target: pretraining and adaptation."""
 
+from nasflat_jax.transfer._accuracy import accuracy_model
+from nasflat_jax.transfer._accuracy import AccuracyModel
+from nasflat_jax.transfer._accuracy import adapt_accuracy
+from nasflat_jax.transfer._accuracy_features import Networks
+from nasflat_jax.transfer._accuracy_features import normal_scores
+from nasflat_jax.transfer._accuracy_sources import accuracy_source
+from nasflat_jax.transfer._accuracy_sources import AccuracySource
+from nasflat_jax.transfer._accuracy_sources import same_space
 from nasflat_jax.transfer._adapt_devices import adapt_devices
 from nasflat_jax.transfer._adapt_devices import AdaptedDevices
 from nasflat_jax.transfer._adapt_devices import decoder
@@ -54,13 +62,12 @@ from nasflat_jax.transfer._task_network import task_network
 from nasflat_jax.transfer._task_network import TaskNetwork
 
 __all__ = (
-    'BLOCKS',
+    'AccuracyModel',
+    'AccuracySource',
     'AdaptedBayesian',
-    'BayesianModel',
-    'adapt_bayesian',
-    'bayesian_model',
-    'fit_sources',
     'AdaptedDevices',
+    'BLOCKS',
+    'BayesianModel',
     'DeviceModel',
     'EpisodeData',
     'HelpParams',
@@ -69,11 +76,17 @@ __all__ = (
     'MetaParams',
     'Modulation',
     'Monotonicity',
+    'Networks',
     'Pretrained',
     'SourceData',
     'TaskNetwork',
+    'accuracy_model',
+    'accuracy_source',
+    'adapt_accuracy',
+    'adapt_bayesian',
     'adapt_device',
     'adapt_devices',
+    'bayesian_model',
     'choose_support',
     'decoder',
     'descend',
@@ -84,6 +97,7 @@ __all__ = (
     'episode_data',
     'fine_tune',
     'fit_ranker',
+    'fit_sources',
     'help',
     'init_modulator',
     'leave_one_out',
@@ -94,11 +108,13 @@ __all__ = (
     'nearest_source',
     'network_sources',
     'no_device',
+    'normal_scores',
     'pairs_needed',
     'pretrain',
     'pretrain_network',
     'ranking_and_regression',
     'reptile',
+    'same_space',
     'scale_latency',
     'source_batch',
     'source_data',
