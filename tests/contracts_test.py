@@ -56,6 +56,8 @@ _ENCODINGS = {
     'op_counts': encodings.op_counts,
     'roofline': encodings.roofline,
     'total_costs': encodings.total_costs,
+    'unified_arch2vec': encodings.unified_arch2vec,
+    'unified_cate': encodings.unified_cate,
     'zcp': lambda space: encodings.zcp(space, table=_proxies(space)),
 }
 # Encodings that need weights of the space.
