@@ -39,7 +39,8 @@ class AccuracyFlanTest(absltest.TestCase):
       self.assertGreater(stats.spearmanr(row[24:], accuracy[24:])[0], 0.5)
     self.assertEqual(method.budget(problem, 24).target, 24)
     # Another number of labels takes the same program.
-    few = method.predict(keys[:1], problem, state, ids[:1, :2], accuracy[None, :2])
+    ids = ids[:1, :2]
+    few = method.predict(keys[:1], problem, state, ids, accuracy[ids])
     self.assertTrue(np.isfinite(few).all())
 
   def test_refuses_an_unknown_encoding(self):
