@@ -20,6 +20,7 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import re
 import statistics
 import sys
 import time
@@ -41,6 +42,7 @@ from nasflat_jax.encodings import proxies
 _HALVES_SEED = 0
 _FIRST_SEED = 1000
 _RIDGE = 0.1
+_LINE = re.compile(r'n=(\d+) draw (\d+): tau (-?[\d.]+), ([\d.]+) s')
 _OUT = pathlib.Path(__file__).parent / 'results' / 'flan.json'
 
 
@@ -181,6 +183,9 @@ def _best_proxy(task: _Task, chosen: np.ndarray) -> np.ndarray:
 def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
   """One record for each number of labels, as soon as it is there."""
   task = _task(args.space, args.task, args.features)
+  if args.log:
+    yield from _from_log(args, task)
+    return
   among = (args.space,)
   params, source_seconds = None, 0.0
   if args.source:
@@ -223,6 +228,27 @@ def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield _record(args, task, size, taus, seconds, source_seconds, rivals)
 
 
+def _from_log(
+    args: argparse.Namespace, task: _Task
+) -> Iterator[dict[str, Any]]:
+  """Records of the draws that an interrupted run has printed."""
+  found = _LINE.findall(args.log.read_text())
+  for size in args.sizes:
+    rows = [row for row in found if int(row[0]) == size]
+    if not rows:
+      continue
+    rivals = {'ridge': [], 'best proxy': []}
+    draws = _draws(len(task.accuracy), size, len(rows), args.split)
+    for chosen, judged in draws:
+      for name, rival in (('ridge', _ridge), ('best proxy', _best_proxy)):
+        guess = rival(task, chosen)[judged]
+        rivals[name].append(_tau(guess, task.accuracy[judged]))
+    yield _record(
+        args, task, size, [float(row[2]) for row in rows],
+        [float(row[3]) for row in rows], 0.0, rivals,
+    )
+
+
 def _record(args, task, size, taus, seconds, source_seconds, rivals):
   return {
       'space': args.space, 'task': args.task, 'metric': task.metric,
@@ -244,7 +270,10 @@ def _record(args, task, size, taus, seconds, source_seconds, rivals):
       'architectures': len(task.accuracy),
       'jax': jax.__version__,
       'date': datetime.date.today().isoformat(),
-      'command': 'python benchmarks/flan.py ' + ' '.join(sys.argv[1:]),
+      'command': 'python benchmarks/flan.py ' + ' '.join(
+          word for word in sys.argv[1:]
+          if not word.startswith(('--out', '--log'))
+      ),
   }
 
 
@@ -277,6 +306,8 @@ def main() -> None:
   parser.add_argument('--sizes', default='8,40,80')
   parser.add_argument('--draws', type=int, default=5)
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--log', type=pathlib.Path,
+                      help='what an interrupted run printed, to keep')
   parser.add_argument('--out', type=pathlib.Path, default=_OUT)
   args = parser.parse_args()
   args.sizes = [int(size) for size in args.sizes.split(',')]
