@@ -145,9 +145,8 @@ def _cells(
   plan = _cell_rules.layout(rules)
   genotype = layers.as_array(genotype)
   chex.assert_shape(genotype, (None, len(plan.gene_ranges)))
-  xp, dtype = jnp, jnp.float32
-  if not isinstance(genotype, jax.Array):
-    xp, dtype = np, np.float64
+  xp: Any = jnp if isinstance(genotype, jax.Array) else np
+  if xp is np:
     low, high = np.array(plan.gene_ranges).T
     bad = ((genotype < low) | (genotype >= high)).any(1)
     if bad.any():
@@ -166,7 +165,7 @@ def _cells(
   if 'none' in rules.op_names:
     wired = ops != rules.op_names.index('none')
   return _Cells(
-      xp, dtype, width, depth, ops, inputs,
+      xp, jnp.float32 if xp is jnp else np.float64, width, depth, ops, inputs,
       strided=((inputs < _INPUTS) & reduces).astype(np.int32),
       live=_cell_rules.live_edges(rules, genotype, inputs, xp),
       wired=wired,
@@ -279,7 +278,10 @@ def costs(
 ) -> types.Costs:
   """Costs of whole networks.
 
-  `params` are those of the benchmark, exactly, without an auxiliary head.
+  Without an auxiliary head. For `darts`, `params` and `flops` are those of
+  NAS-Bench-Suite-Zero, exactly; the files of NDS could not be compared, their
+  `params` are counted by the layers of its code.
+
   `kernels`: one per convolution (with its normalisation and ReLU), pooling,
   addition and concatenation; `skip_connect` of stride 2 is two convolutions
   and a concatenation, `none` is free and so is adding it.

@@ -111,7 +111,7 @@ def operation(
       return zero
     return factorized_reduce(channels, channels, size_in, affine)
   kind, _, rest = name.rpartition('_')
-  kernel = int(rest[0])
+  kernel = int(rest[-1])  # also of 1xk after kx1
   if kind in ('avg_pool', 'max_pool'):
     return _pool(channels, kernel, size_in, size_out, rules.pool_norm)
   sizes = (size_in, size_out, affine)

@@ -8,6 +8,7 @@ loses the vertices that lie on no path from its input to its output.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import functools
 from typing import Any
 
@@ -87,7 +88,7 @@ _TERMS = (
 )  # fmt: skip
 
 
-def _rates(**fields: dict[str, float]) -> np.ndarray:
+def _rates(**fields: Mapping[str, float]) -> np.ndarray:
   """`[6, 7]` costs of a kernel in each cell per unit of each term."""
   rates = np.zeros((len(_TERMS), len(layers.FIELDS)))
   launch = {'one': _CELLS}

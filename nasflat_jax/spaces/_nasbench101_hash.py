@@ -62,6 +62,12 @@ def nasbench101_hash(genotype: chex.Array) -> list[str]:
 
   Raises:
     ValueError: if a genotype does not fit the space.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> cell = spaces.NASBENCH101.from_string(['(0, 1, 0, 0, 0, 1)'])
+    >>> nasbench101_hash(cell)
+    ['043721b9c7fe8c5fad811d47d83132ec']
   """
   return [
       _hash(*_space.present(row)) for row in nasbench101_pruned(genotype)

@@ -184,7 +184,7 @@ def _to_string(
       _concat(rules, genotype),
       strict=True,
   ):
-    cells = {}
+    cells: dict[str, Any] = {}
     for cell, pairs, nodes in zip(_CELLS, edges, concat, strict=True):
       cells[cell] = [[rules.op_names[op], source] for op, source in pairs]
       cells[f'{cell}_concat'] = nodes

@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -293,3 +294,40 @@ def test_equals_nas_bench_suite_zero():
     np.testing.assert_array_equal(getattr(costs, name), wanted.round())
   # Half of the draws prune to a cell of another draw.
   assert len(set(spaces.nasbench101_hash(genotype))) == 292
+
+
+def test_equals_ec_nas():
+  """4,310 further cells, of 3 to 7 vertices, with parameter counts."""
+  path = next(real_data.mirror().glob('raghavian/*/*/7v_data.pt'))
+  with zipfile.ZipFile(path) as archive:  # raw storages, no unpickling
+    edges, ops, _, params = (
+        np.frombuffer(archive.read(f'archive/data/{i}'), kind)
+        for i, kind in enumerate(('<i8', '<i8', '<f4', '<i8'))
+    )
+  edges, ops = edges.reshape(-1, 7, 7), ops.reshape(-1, 7)
+  # Its codes 1 to 5: input, conv 1x1, conv 3x3, max pooling, output.
+  codes = np.array([-1, 0, 3, 4, 2, 1])
+  strings = []
+  for matrix, row in zip(edges, ops, strict=True):
+    n = row.tolist().index(5) + 1
+    cell = (*matrix[:n, :n].ravel().tolist(), *codes[row[:n]].tolist())
+    strings.append(str(cell))
+  costs = SPACE.costs(SPACE.from_string(strings))
+  np.testing.assert_array_equal(costs.params, params)
+  assert len(params) == 4310
+
+
+def test_strings_are_those_of_nas_bench_suite_zero():
+  path = next(
+      real_data.mirror().glob(
+          'automl/NASLib/ba4ffd845db5*/run/results/benchmarks/nb101_zen.zip'
+      )
+  )
+  with zipfile.ZipFile(path) as archive:
+    name = 'zen/benchmark--nasbench101--cifar10--8750.json'
+    strings = [row['arch'] for row in json.loads(archive.read(name))]
+  genotype = SPACE.from_string(strings)
+  assert SPACE.to_string(genotype) == strings
+  # They are pruned and tell cells apart.
+  np.testing.assert_array_equal(spaces.nasbench101_pruned(genotype), genotype)
+  assert len(set(spaces.nasbench101_hash(genotype))) == len(strings) == 250
