@@ -49,14 +49,14 @@ def cells(space: types.SearchSpace, genotype: chex.Array) -> Cells:
   own = np.tile(own[None], (spec.num_cells, 1, 1)).astype(np.float32)
   if spec.num_cells > 1:
     own[..., -1] = np.linspace(-1.0, 1.0, spec.num_cells)[:, None]
-  own = jnp.broadcast_to(own, (*graph.ops.shape, own.shape[-1]))
+  tiled = jnp.broadcast_to(own, (*graph.ops.shape, own.shape[-1]))
   slots = np.zeros((len(spec.edges), spec.num_nodes, spec.num_nodes))
   for slot, (sender, receiver) in zip(slots, spec.edges, strict=True):
     slot[sender, receiver] = 1.0
   flat = jnp.asarray(slots.reshape(len(spec.edges), -1), jnp.float32)
   wiring = graph.edge_mask.astype(jnp.float32) @ flat
   return Cells(
-      jnp.concatenate([attributes, own], axis=-1),
+      jnp.concatenate([attributes, tiled], axis=-1),
       wiring.reshape(*graph.ops.shape, spec.num_nodes),
       graph.node_mask,
   )
@@ -79,9 +79,9 @@ def moments(states: jax.Array, mask: jax.Array) -> jax.Array:
   place = np.linspace(-1.0, 1.0, states.shape[2])
   weights = np.polynomial.legendre.legvander(place, _DEGREE)
   weights *= np.sqrt(2.0 * np.arange(_DEGREE + 1) + 1.0)
-  weights = mask[..., None] * weights.astype(np.float32)
+  masked = mask[..., None] * weights.astype(np.float32)
   count = jnp.maximum(mask.sum(axis=-1), 1)[..., None, None]
-  means = jnp.einsum('bcvf,bcvd->bcdf', states, weights) / count
+  means = jnp.einsum('bcvf,bcvd->bcdf', states, masked) / count
   contrast = 0.5 * (means[:, 0, :1] - means[:, -1, :1])
   whole = jnp.concatenate([means.mean(axis=1), contrast], axis=1)
   return whole.reshape(len(states), -1)
@@ -188,11 +188,11 @@ def pool(
         inputs.astype(np.float32), wiring.astype(np.float32), mask, codes,
         np.full(rows, number), params,
     ))
-  inputs, wiring, mask, codes, space, params = (
+  inputs, wiring, mask, codes, member, params = (
       np.concatenate(part) for part in zip(*parts, strict=True)
   )
   return Pool(
-      Cells(inputs, wiring, mask), codes, space, params, joint.operators,
+      Cells(inputs, wiring, mask), codes, member, params, joint.operators,
       spaces.operator_attributes(joint),
   )
 
