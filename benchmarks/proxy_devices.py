@@ -19,6 +19,7 @@ import time
 import jax
 import numpy as np
 from proxy_study import adaptation
+from proxy_study import choices
 from proxy_study import coverage
 from proxy_study import matrices
 from proxy_study import page
@@ -30,7 +31,7 @@ from nasflat_jax import data
 from nasflat_jax import measure
 from nasflat_jax import reports
 
-_PARTS = ('matrices', 'coverage', 'rules', 'adaptation')
+_PARTS = ('matrices', 'coverage', 'choices', 'rules', 'adaptation')
 
 
 def _save(path: pathlib.Path, record: dict) -> None:
@@ -87,6 +88,7 @@ def main() -> None:
   for name, run in (
       ('matrices', matrices.run),
       ('coverage', coverage.run),
+      ('choices', choices.run),
       ('rules', rules.run),
   ):
     if name in parts:

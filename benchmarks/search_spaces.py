@@ -146,7 +146,11 @@ def main() -> None:
       print(f'{space} {device}', file=sys.stderr, flush=True)
   records.write(records.RESULTS / options.out, records.header(
       'search_spaces', options
-  ) | {'command': records.command(options), 'rows': rows})
+  ) | {
+      'command': records.command(options),
+      'defaults': search.under_budget.__kwdefaults__,
+      'rows': rows,
+  })
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+import functools
 import gzip
 import itertools
 import json
@@ -70,18 +71,27 @@ def search_all(
     budget_ms: float,
     seeds: range,
     num_support: int,
-    caution: float,
+    choices: dict[str, float],
 ) -> list[search.UnderBudget]:
-  """Our search for every seed, with 20 measurements."""
+  """Our search for every seed, with 20 measurements.
+
+  A seed draws the designed measurements and nothing else: seeds that begin
+  alike go on alike, and are run once.
+  """
   measure = search.table_device(candidates.genotype, latency_ms)
-  return [
-      search.under_budget(
-          jax.random.key(seed), candidates, measure, budget_ms,
-          num_measurements=_SIZES[-1], num_support=num_support,
-          caution=caution,
-      )
-      for seed in seeds
-  ]
+  search_with = functools.partial(
+      search.under_budget, candidates=candidates, measure=measure,
+      budget_ms=budget_ms, num_support=num_support, **choices,
+  )
+  found: dict[bytes, search.UnderBudget] = {}
+  runs = []
+  for seed in seeds:
+    key = jax.random.key(seed)
+    design = search_with(key, num_measurements=num_support).rows.tobytes()
+    if design not in found:
+      found[design] = search_with(key, num_measurements=_SIZES[-1])
+    runs.append(found[design])
+  return runs
 
 
 def answers_at(
@@ -145,20 +155,20 @@ def device_cells(
             'best_ms': None if best < 0 else float(latency_ms[best]),
             'best_of_space': float(have['judged'][anywhere]),
         }
-        for num_support, caution in itertools.product(
-            options.num_support, options.caution
+        for num_support, caution, alike, surprise in itertools.product(
+            options.num_support, options.caution, options.alike,
+            options.surprise,
         ):
-          start = time.perf_counter()
           found = search_all(
-              candidates, latency_ms, budget.ms, seeds, num_support, caution
+              candidates, latency_ms, budget.ms, seeds, num_support,
+              {'caution': caution, 'alike': alike, 'surprise': surprise},
           )
-          seconds = (time.perf_counter() - start) / len(found)
           for num in _SIZES:
             pairs = [answers_at(one, num) for one in found]
             yield common | {
                 'method': 'ours', 'num_support': num_support,
-                'caution': caution, 'num': num,
-                'seconds_at_20': seconds,
+                'caution': caution, 'alike': alike, 'surprise': surprise,
+                'num': num,
                 'certain': [
                     one.certain and len(one.rows) <= num for one in found
                 ],
@@ -244,10 +254,11 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
       '--num_support', default=[defaults['num_support']],
       type=lambda text: [int(part) for part in text.split(',')],
   )
-  parser.add_argument(
-      '--caution', default=[defaults['caution']],
-      type=lambda text: [float(part) for part in text.split(',')],
-  )
+  for name in ('caution', 'alike', 'surprise'):
+    parser.add_argument(
+        f'--{name}', default=[defaults[name]],
+        type=lambda text: [float(part) for part in text.split(',')],
+    )
   parser.add_argument('--ours_only', action='store_true')
   parser.add_argument('--out', default='search_table.json.gz')
   return parser.parse_args(argv)

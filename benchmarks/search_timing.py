@@ -83,7 +83,12 @@ def main() -> None:
     print(row)
   records.write(records.RESULTS / options.out, records.header(
       'search_timing', options
-  ) | {'command': records.command(options), 'device': _DEVICE, 'rows': rows})
+  ) | {
+      'command': records.command(options),
+      'defaults': search.under_budget.__kwdefaults__,
+      'device': _DEVICE,
+      'rows': rows,
+  })
 
 
 if __name__ == '__main__':

@@ -47,7 +47,7 @@ def test_a_gradient_finds_a_network_that_holds(capsys):
 
 
 def test_a_custom_objective_gives_a_front():
-  front = _load('custom_objective').main(num_rounds=12)
+  front = _load('custom_objective').main(num_rounds=8, num_seeds=1)
   assert front.is_feasible.all() and len(front.genotype) > 3
   assert search.non_dominated(front.objectives).all()
   skip = 8

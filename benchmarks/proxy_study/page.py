@@ -6,6 +6,7 @@ import numpy as np
 
 from nasflat_jax import reports
 from proxy_study import adaptation
+from proxy_study import choices
 from proxy_study import coverage
 from proxy_study import matrices
 from proxy_study import pictures
@@ -301,6 +302,71 @@ def _coverage(part: dict) -> list[str]:
   return lines + _stamp(part)
 
 
+def _choices(part: dict) -> list[str]:
+  rows = part['rows']
+  lines = [
+      '### Where the sample chose the proxy', '',
+      'As `nasflat-proxy --proxy=auto`: the device that orders k random '
+      'architectures most like the target, judged by the same k; every device '
+      'in turn is the target, those of its processor and near copies are left '
+      f'out, {choices.CHOSEN_DRAWS} draws. `too high`: share of samples whose '
+      'lower end exceeds the truth (nominal 0.05 of a two-sided 90% interval): '
+      'the interval as it is / widened by the number of devices (Bonferroni), '
+      'which is what decides. Reused: share of samples with a lower end of 0.9 '
+      'where the truth is below 0.9 (wrongly) and where it is not (rightly).',
+      '',
+  ]
+
+  def both(row, name):
+    return ' / '.join(
+        '-' if row[name + end] is None else f'{row[name + end]:.3f}'
+        for end in ('', '_corrected')
+    )
+
+  columns = ('too_high', 'reused_wrongly', 'reused_rightly')
+  body = [
+      [
+          row['num'], _NAMES[row['table']], f'{row["choices"]:.1f}',
+          row['samples'], *(both(row, name) for name in columns),
+      ]
+      for row in sorted(rows['chosen'], key=lambda row: row['num'])
+  ]
+  for num in choices.CHOSEN_SIZES:
+    own = [row for row in rows['chosen'] if row['num'] == num]
+    weight = [row['samples'] for row in own]
+    body.append([num, 'all', '', sum(weight), ' / '.join(
+        f'{np.average([row[name] for row in own], weights=weight):.3f}'
+        for name in ('too_high', 'too_high_corrected')
+    ), '', ''])
+  lines += _table(
+      ['k', 'table', 'devices', 'samples', 'too high', 'reused wrongly',
+       'reused rightly'], body,
+  )
+  lines += [
+      '### Where a growing sample is looked at again', '',
+      f'Looks at {", ".join(map(str, choices.LOOKS))} of the same random '
+      f'architectures, {choices.PAIRS} pairs of devices of each table, '
+      f'{choices.DRAWS} draws of each. Each interval at 90% / the '
+      'error spent over the looks as `search.one_proxy` does (half of what is '
+      'left at each look, all of it at the last). `too high`: at some look '
+      'the lower end exceeds the truth. Reused: at some look it reaches 0.9.',
+      '',
+  ]
+  lines += _table(
+      ['table', 'samples', 'too high at the first look', 'too high at some',
+       'reused wrongly', 'reused rightly'],
+      [
+          [
+              _NAMES[row['table']], row['samples'],
+              both(row, 'too_high_first'),
+              *(both(row, name) for name in columns),
+          ]
+          for row in rows['looks']
+      ],
+  )
+  return lines + _stamp(part)
+
+
 def _of(rows, num: int, low: float) -> list[dict]:
   return [r for r in rows if r['num'] == num and r['truth'][0] == low]
 
@@ -329,5 +395,7 @@ def write(out: pathlib.Path, record: dict) -> None:
     lines += _rules(record['rules'])
   if 'coverage' in record:
     lines += _coverage(record['coverage'])
+  if 'choices' in record:
+    lines += _choices(record['choices'])
   with reports.atomic_path(out / 'proxy.md') as partial:
     partial.write_text('\n'.join(lines))

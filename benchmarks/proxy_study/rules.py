@@ -23,7 +23,7 @@ def _copies(name: str) -> set[str]:
   return {n for pair in data.NEAR_DUPLICATES if name in pair for n in pair}
 
 
-def _held_out(table: data.LatencyTable):
+def held_out(table: data.LatencyTable):
   """Each target with the devices to choose from."""
   for target in table.devices:
     copies = _copies(target.name)
@@ -45,7 +45,7 @@ def _tasks(name: str):
       yield target, list(partition.source)
 
 
-def _measured(values, sources, target, ids):
+def measured(values, sources, target, ids):
   """Spearman of each source with the target on some architectures."""
   ranks = stats.rankdata(values[[*sources, target]][:, ids], axis=1)
   ranks -= ranks.mean(axis=1, keepdims=True)
@@ -61,8 +61,7 @@ def _judge(name: str, target: str, sources: list[str]) -> dict:
   position = table.device_names.index(target)
   whole = matrices.correlation(name)
   among, truth = whole[np.ix_(rows, rows)], whole[rows, position]
-  measured = np.isfinite(table.values).all(axis=0)
-  values = table.values[:, measured]
+  values = table.values[:, np.isfinite(table.values).all(axis=0)]
   figures = {'best source': truth.max()}
   order = partitions.choose_proxies(among, max(SET_SIZES))
   for num in SET_SIZES:
@@ -75,7 +74,7 @@ def _judge(name: str, target: str, sources: list[str]) -> dict:
     for draw in range(_DRAWS):
       rng = np.random.default_rng(draw)
       ids = rng.choice(values.shape[1], num, replace=False)
-      seen = _measured(values, rows, position, ids)
+      seen = measured(values, rows, position, ids)
       random = rng.choice(len(rows), max(SET_SIZES), replace=False)
       for key, chosen in (
           ('any', np.arange(len(rows))),
@@ -98,7 +97,7 @@ def run() -> list[dict]:
   for name in matrices.TABLES:
     table = matrices.load(name)
     for protocol, cases in (
-        ('held out', _held_out(table)), ('tasks', _tasks(name))
+        ('held out', held_out(table)), ('tasks', _tasks(name))
     ):
       for target, sources in cases:
         if len(sources) < max(SET_SIZES):

@@ -225,22 +225,47 @@ def device_table(
 
 def development(cells: Sequence[summary.Cell]) -> list[str]:
   """Regret on the development devices by choice."""
+  if not cells:
+    return []
+  names = {
+      'num_support': 'designed measurements', 'caution': 'caution',
+      'alike': 'alike', 'surprise': 'surprise',
+  }
+  names = {key: name for key, name in names.items() if key in cells[0]}
   lines = head(
-      'designed measurements', 'caution', *(f'regret, n = {n}' for n in _SIZES),
+      *names.values(), *(f'regret, n = {n}' for n in _SIZES),
       'measurements used (20)',
   )
-  choices = sorted({(c['num_support'], c['caution']) for c in cells})
-  for num_support, caution in choices:
+  for choice in sorted({tuple(cell[k] for k in names) for cell in cells}):
+    wanted = dict(zip(names, choice, strict=True))
     found = [
-        summary.figures(summary.select(
-            cells, num_support=num_support, caution=caution, num=num
-        ))
+        summary.figures(summary.select(cells, **wanted, num=num))
         for num in _SIZES
     ]
     lines.append(row(
-        num_support, f'{caution:g}', *(f'{one["regret"]:.3f}' for one in found),
-        f'{found[-1]["used"]:.1f}',
+        *(f'{value:g}' for value in choice),
+        *(f'{one["regret"]:.3f}' for one in found), f'{found[-1]["used"]:.1f}',
     ))
+  return lines
+
+
+def limits(record: dict[str, Any]) -> list[str]:
+  """Regret of a search that knows the device's regression."""
+  lines = head(
+      'problems', 'caution', *(f'regret, n = {num}' for num in _SIZES)
+  )
+  for label, groups, pixel2 in _GROUPS:
+    for caution in sorted({one['caution'] for one in record['rows']}):
+      own = [
+          one for one in record['rows']
+          if one['caution'] == caution and one['group'] in groups
+          and pixel2 in (None, one['device'] == 'pixel2')
+      ]
+      if own:
+        lines.append(row(f'{label} ({len(own)})', f'{caution:g}', *(
+            f'{np.mean([one["regret"][str(num)] for one in own]):.3f}'
+            for num in _SIZES
+        )))
   return lines
 
 

@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 
 from nasflat_jax.cli import _adaptation
 from nasflat_jax.cli import _main
+from nasflat_jax.cli import _search_inputs
 
 if TYPE_CHECKING:
   import numpy as np
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
   from nasflat_jax import search
   from nasflat_jax import types
 
-_SIZES = ('flops', 'params')
 # Up to so many measurements of a proxy of the user's, its model is Bayesian:
 # a ridge has more coefficients than that.
 _FEW = 100
@@ -39,7 +39,7 @@ class _Proxy:
     """`[B]` milliseconds, as measured where it was, and how many were."""
     import numpy as np
 
-    rows = _rows_in(self.genotype, genotype)
+    rows = _search_inputs.rows_in(self.genotype, genotype)
     measured = rows >= 0
     got = np.where(measured, self.measured_ms[rows], np.nan)
     if not measured.all():
@@ -60,6 +60,11 @@ def _make_proxy(
   measured = np.isfinite(latency_ms)
   genotype = np.asarray(genotype[measured], np.int32)
   latency_ms = latency_ms[measured]
+  if len(np.unique(latency_ms)) < 2:
+    raise ValueError(
+        f'--proxy: all {len(latency_ms)} latencies of {name} are the same, so '
+        'that it orders nothing'
+    )
 
   def fill(rows: np.ndarray) -> np.ndarray:
     if len(genotype) <= _FEW:
@@ -136,38 +141,6 @@ def _choose_proxy(
   }
 
 
-def _read_objective(
-    space: types.SearchSpace, objective: str, candidates: str, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """`[N, G]` candidates and `[N]` what is to be large."""
-  import numpy as np
-
-  from nasflat_jax import reports
-
-  if objective not in _SIZES:
-    if not objective.endswith('.csv'):
-      raise ValueError(
-          f'--objective: unknown {objective!r}; choose from '
-          f'{", ".join(_SIZES)}, or give a .csv file'
-      )
-    if candidates:
-      raise ValueError(
-          '--candidates: those of the file of --objective are searched'
-      )
-    with _main.naming('objective'):
-      return reports.read_values(objective, space, 'accuracy')
-  genotype = _adaptation.choose_candidates(space, candidates, seed)
-  return genotype, np.asarray(getattr(space.costs(genotype), objective))
-
-
-def _rows_in(genotype: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-  """`[M]` rows of `genotype` that are `wanted`; -1 for one that is not."""
-  import numpy as np
-
-  known = {tuple(row): i for i, row in enumerate(genotype.tolist())}
-  return np.array([known.get(tuple(row), -1) for row in wanted.tolist()], int)
-
-
 def search_and_report(
     *,
     space: types.SearchSpace,
@@ -176,6 +149,7 @@ def search_and_report(
     proxy: str,
     table: str,
     objective: str,
+    accuracy: str,
     candidates: str,
     verified: str,
     adapt: str,
@@ -201,10 +175,15 @@ def search_and_report(
   if verified and not measurements:
     raise ValueError('--verified: has no use without --measurements')
   _adaptation.check_out(out)
-  genotype, wanted = _read_objective(space, objective, candidates, seed)
-  useful = np.asarray(space.is_valid(genotype))
+  value, listed, _ = _search_inputs.read_objective(
+      space, objective, accuracy=accuracy
+  )
+  genotype = _search_inputs.read_candidates(
+      space, candidates, seed, objective=objective, listed=listed
+  )
+  wanted = transfer.in_chunks(jax.jit(value), genotype, _search_inputs.CHUNK)
   draw_key, key = jax.random.split(jax.random.key(seed))
-  order = np.asarray(jax.random.permutation(draw_key, np.flatnonzero(useful)))
+  order = np.asarray(jax.random.permutation(draw_key, len(genotype)))
   if not measurements:
     if len(order) < num_support:
       raise ValueError(
@@ -244,13 +223,13 @@ def search_and_report(
   ):
     proposal = search.propose_by_proxy(
         key, genotype, wanted, proxy_ms, support, support_ms, support_proxy_ms,
-        adapt=adapter, where=useful, threshold=threshold,
+        adapt=adapter, threshold=threshold,
         confidence=confidence, num_choices=extra.get('num_choices', 1),
         num_finalists=num_finalists,
     )
   decision, finalists = proposal.decision, proposal.finalists
   known = [file.genotype for file in (measured, finals) if file is not None]
-  seen = set(_rows_in(genotype, np.concatenate(known)).tolist())
+  seen = set(_search_inputs.rows_in(genotype, np.concatenate(known)).tolist())
   sample = [i for i in order if i not in seen][: decision.num_more]
   todo = [i for i in finalists if i not in seen]
   _write(
@@ -293,15 +272,15 @@ def _front(
 
   from nasflat_jax import search
 
-  rows = _rows_in(genotype, finals.genotype)
+  rows = _search_inputs.rows_in(genotype, finals.genotype)
   if (rows < 0).any():
     line = finals.lines[int(np.argmin(rows))][0]
     raise ValueError(
         f'--verified: the architecture of line {line} is no candidate'
     )
-  latency_ms = dict(
-      zip(_rows_in(genotype, measured.genotype), measured.latency_ms)
-  ) | dict(zip(rows, finals.latency_ms))
+  earlier = _search_inputs.rows_in(genotype, measured.genotype)
+  latency_ms = dict(zip(earlier, measured.latency_ms))
+  latency_ms |= dict(zip(rows, finals.latency_ms))
   latency_ms.pop(-1, None)  # measured, and no candidate
   rows = np.array(list(latency_ms), int)
   values = np.array(list(latency_ms.values()))

@@ -1,11 +1,13 @@
 """What `nasflat-search` reads: budgets, measurements, objective, candidates.
 
+`nasflat-proxy` reads its objective and its candidates in the same way.
+
 Heavy packages are imported inside the functions, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import dataclasses
 import functools
 import hashlib
@@ -64,12 +66,16 @@ class Device:
     import jax
 
     from nasflat_jax import reports
+    from nasflat_jax import transfer
 
     posterior = jax.tree.map(lambda leaf: leaf[0], self.adapted.posterior)
     predict = _compiled_predictions(confidence)
-    return reports.DeviceReport(self.name, self.budget_ms, *in_chunks(
-        lambda part: predict(posterior, part, self.budget_ms), features
-    ))
+    return reports.DeviceReport(
+        self.name, self.budget_ms, *transfer.in_chunks(
+            lambda part: predict(posterior, part, self.budget_ms), features,
+            CHUNK, axis=0,
+        )
+    )
 
   @property
   def digest(self) -> str:
@@ -108,20 +114,6 @@ def _compiled_predictions(confidence: float) -> Callable[..., Any]:
   return run
 
 
-def in_chunks(run: Callable[..., Any], array: np.ndarray) -> Any:
-  """Applies a program of one batch size to any number of rows."""
-  import jax
-  import numpy as np
-
-  total = len(array)
-  rows = np.minimum(np.arange(-(-total // CHUNK) * CHUNK), total - 1)
-  parts = [
-      jax.tree.map(np.asarray, run(array[ids]))
-      for ids in rows.reshape(-1, CHUNK)
-  ]
-  return jax.tree.map(lambda *x: np.concatenate(x)[:total], *parts)
-
-
 def _budgets(request: Request) -> list[float]:
   """The budgets, checked against the files."""
   if len(request.budget_ms) != len(request.measurements):
@@ -151,35 +143,54 @@ def _names(paths: tuple[str, ...]) -> list[str]:
 
 
 def read_objective(
-    request: Request, space: types.SearchSpace
+    space: types.SearchSpace,
+    objective: str,
+    *,
+    accuracy: str = '',
+    zero_cost: str = '',
+    proxies: Sequence[str] = (),
 ) -> tuple[Callable[..., Any], np.ndarray | None, str]:
-  """The property to be large, the networks that have it, and a digest."""
+  """Resolves the flag `--objective` and those that go with it.
+
+  Args:
+    space: the search space.
+    objective: `accuracy`, `zero_cost`, or an analytic cost.
+    accuracy: CSV file of the objective `accuracy`.
+    zero_cost: file of scores of the objective `zero_cost`; empty for the
+      published ones.
+    proxies: those that vote.
+
+  Returns:
+    The property to be large, the networks that have it (None for all), and a
+    digest.
+
+  Raises:
+    ValueError: flags do not go together, or a file is not as described.
+  """
   from nasflat_jax import data
   from nasflat_jax import reports
   from nasflat_jax import search
 
-  if (request.objective == 'accuracy') != bool(request.accuracy):
+  if (objective == 'accuracy') != bool(accuracy):
     raise ValueError('--accuracy goes with --objective=accuracy')
-  if request.zero_cost and request.objective != 'zero_cost':
+  if zero_cost and objective != 'zero_cost':
     raise ValueError('--zero_cost goes with --objective=zero_cost')
-  if request.objective == 'zero_cost' and not request.proxies:
+  if objective == 'zero_cost' and not proxies:
     raise ValueError('--proxies: none is given')
-  if request.objective == 'accuracy':
+  if objective == 'accuracy':
     with _main.naming('accuracy'):
-      genotype, value = reports.read_values(
-          request.accuracy, space, 'accuracy'
-      )
+      genotype, value = reports.read_values(accuracy, space, 'accuracy')
     return search.table(space, genotype, value), genotype, digest(value)
-  if request.objective != 'zero_cost':
-    return search.cost(space, request.objective), None, ''
+  if objective != 'zero_cost':
+    return search.cost(space, objective), None, ''
   with _main.naming('zero_cost'):
-    table = data.load_zero_cost(request.zero_cost or space.spec.name)
+    table = data.load_zero_cost(zero_cost or space.spec.name)
     if table.space != space.spec.name:
       raise ValueError(f'of {table.space}, not of {space.spec.name}')
   with _main.naming('proxies'):
     import numpy as np
 
-    scores = np.stack([table.column(name) for name in request.proxies], axis=1)
+    scores = np.stack([table.column(name) for name in proxies], axis=1)
   vote = search.zero_cost_vote(space, table.genotype, scores)
   return vote, table.genotype, digest(scores)
 
@@ -244,25 +255,50 @@ def adapt_devices(
 
 
 def read_candidates(
-    request: Request, space: types.SearchSpace, listed: np.ndarray | None
+    space: types.SearchSpace,
+    candidates: str,
+    seed: int,
+    *,
+    objective: str,
+    listed: np.ndarray | None,
 ) -> np.ndarray:
-  """Valid candidates whose objective is known."""
+  """Valid candidates whose objective is known.
+
+  Args:
+    space: the search space.
+    candidates: the flag `--candidates`; empty for those listed, or for the
+      default of `choose_candidates`.
+    seed: seed of the random draw.
+    objective: the flag `--objective`.
+    listed: `[N, G]` networks that have it, from `read_objective`.
+
+  Returns:
+    `[M, G]` int32 distinct architectures, at least one.
+
+  Raises:
+    ValueError: there is none, or the flag is not as described.
+  """
   import numpy as np
 
-  if listed is not None and not request.candidates:
+  if listed is not None and not candidates:
     rows = np.asarray(listed, np.int32)
   else:
-    rows = _adaptation.choose_candidates(
-        space, request.candidates, request.seed
-    )
+    rows = _adaptation.choose_candidates(space, candidates, seed)
     if listed is not None:
-      known = set(map(tuple, np.asarray(listed).tolist()))
-      rows = rows[[tuple(row) in known for row in rows.tolist()]]
+      rows = rows[rows_in(listed, rows) >= 0]
   rows = rows[np.asarray(space.is_valid(rows))] if len(rows) else rows
   if not len(rows):
-    flag = 'candidates' if request.candidates else request.objective
+    flag = 'candidates' if candidates else objective
     raise ValueError(
         f'--{flag}: none of them is a network of {space.spec.name} whose '
-        f'{request.objective} is known'
+        f'{objective} is known'
     )
   return rows
+
+
+def rows_in(genotype: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+  """`[M]` rows of `genotype` that are `wanted`; -1 for one that is not."""
+  import numpy as np
+
+  known = {tuple(row): i for i, row in enumerate(genotype.tolist())}
+  return np.array([known.get(tuple(row), -1) for row in wanted.tolist()], int)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import pathlib
 import time
 from typing import Any, TYPE_CHECKING
@@ -118,8 +119,14 @@ def search_and_report(
         f'--confidence={request.confidence:g} is not between 0 and 1'
     )
   _adaptation.check_out(out)
-  value, listed, digest = _search_inputs.read_objective(request, space)
-  candidates = _search_inputs.read_candidates(request, space, listed)
+  value, listed, digest = _search_inputs.read_objective(
+      space, request.objective, accuracy=request.accuracy,
+      zero_cost=request.zero_cost, proxies=request.proxies,
+  )
+  candidates = _search_inputs.read_candidates(
+      space, request.candidates, request.seed, objective=request.objective,
+      listed=listed,
+  )
   name = _name_of(request, space)
   if name == 'predictor_guided':
     _check_pool(len(candidates))
@@ -201,7 +208,11 @@ def _predict(
   """The objective `[N]` and what is predicted for each device."""
   import jax
 
-  in_chunks = _search_inputs.in_chunks
+  from nasflat_jax import transfer
+
+  in_chunks = functools.partial(
+      transfer.in_chunks, chunk_size=_search_inputs.CHUNK, axis=0
+  )
   # All devices have one model, hence the same features.
   features = in_chunks(jax.jit(devices[0].adapted.model.encode), genotype)
   return in_chunks(jax.jit(value), genotype), [

@@ -48,9 +48,14 @@ _TABLE = flags.DEFINE_string(
     'table', '', 'Table of --proxy, such as oneproxy_nasbench201 or an .npz '
     'file; empty for that of the space.', flag_values=_FLAGS,
 )
-_OBJECTIVE = flags.DEFINE_string(
-    'objective', 'flops', 'What is to be large: flops, params, or a CSV file '
-    'with the column accuracy, whose architectures are searched.',
+_OBJECTIVE = flags.DEFINE_enum(
+    'objective', 'flops', ('accuracy', 'flops', 'params'),
+    'What is to be large. flops and params stand for accuracy where nothing '
+    'is known of it.', flag_values=_FLAGS,
+)
+_ACCURACY = flags.DEFINE_string(
+    'accuracy', '', 'CSV file with the columns architecture or index, and '
+    'accuracy; for the objective accuracy. Other networks are no candidates.',
     flag_values=_FLAGS,
 )
 _CANDIDATES = flags.DEFINE_string(
@@ -107,6 +112,7 @@ def _run() -> None:
       proxy=_PROXY.value,
       table=_TABLE.value,
       objective=_OBJECTIVE.value,
+      accuracy=_ACCURACY.value,
       candidates=_CANDIDATES.value,
       verified=_VERIFIED.value,
       adapt=_ADAPT.value,

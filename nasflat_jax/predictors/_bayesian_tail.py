@@ -10,12 +10,17 @@ and its quantile is the point where that reaches a level: between the smallest
 and the largest quantile of the parts, found there by bisection.
 `predict_bayesian` averages the parts' quantiles instead, which is smoother in
 the middle; in a tail where the powers disagree the average is too hopeful.
+
+No Student t foresees a measurement that has nothing to do with the
+architecture, such as another clock rate. `surprise` is the share of those: of a
+further part, normal in log latency around the median.
 """
 
 from __future__ import annotations
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,12 +30,15 @@ from nasflat_jax.predictors import _bayesian
 
 # Halvings of the interval between the parts' quantiles.
 _STEPS = 14
+# Standard deviation of the log latency of a surprise: a factor of 1.65.
+_SURPRISE = 0.5
 _FREEDOM = np.arange(2.0, 203.0)
 
 
 def _parts(
     posterior: _bayesian.BayesianPosterior,
     features: jax.Array,  # [B, F]
+    noise_factor: chex.Numeric = 1.0,  # [] or [B]
 ) -> tuple[jax.Array, jax.Array]:
   """Location and scale of the warped latency, `[P, B]` each."""
   rows = _bayesian.with_intercept(features)
@@ -38,7 +46,7 @@ def _parts(
   variance = jax.vmap(lambda c: jnp.sum((rows @ c) * rows, axis=1))(
       posterior.covariance
   )
-  noise = posterior.noise[:, None]
+  noise = posterior.noise[:, None] * noise_factor
   return middle, jnp.sqrt(jnp.maximum(variance, 0.0) + noise)
 
 
@@ -67,6 +75,9 @@ def probability_within(
     posterior: _bayesian.BayesianPosterior,
     features: jax.Array,  # [B, F]
     budget_ms: jax.Array,  # [] or [B]
+    *,
+    noise_factor: chex.Numeric = 1.0,  # [] or [B]
+    surprise: chex.Numeric = 0.0,
 ) -> jax.Array:  # [B]
   """The probability that a measurement holds a budget.
 
@@ -76,16 +87,24 @@ def probability_within(
     posterior: from `fit_bayesian`.
     features: `[B, F]` the columns it was fitted on.
     budget_ms: milliseconds, one for all or `[B]`.
+    noise_factor: how many times the variance of an ordinary measurement, one
+      for all or `[B]`.
+    surprise: share of measurements, from 0 to 1, that have nothing to do with
+      the architecture, see above.
 
   Returns:
     `[B]` from 0 to 1; 0 where the budget is not above 0.
   """
   budget_ms = jnp.asarray(budget_ms, features.dtype)
   safe = jnp.where(budget_ms > 0.0, budget_ms, posterior.scale_ms)
-  probability = _probability(
-      posterior,
-      *_parts(posterior, features),
-      jnp.log(safe / posterior.scale_ms),
+  log_budget = jnp.log(safe / posterior.scale_ms)
+  middle, spread = _parts(posterior, features, noise_factor)
+  probability = _probability(posterior, middle, spread, log_budget)
+  median = posterior.power_prob @ jax.vmap(_bayesian.log_unwarp)(
+      middle, posterior.power
+  )
+  probability += surprise * (
+      jax.scipy.stats.norm.cdf((log_budget - median) / _SURPRISE) - probability
   )
   return jnp.where(budget_ms > 0.0, probability, 0.0)
 

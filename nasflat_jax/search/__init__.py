@@ -11,6 +11,7 @@ from nasflat_jax.search._algorithm import Members
 from nasflat_jax.search._algorithm import Scores
 from nasflat_jax.search._algorithm import SearchAlgorithm
 from nasflat_jax.search._algorithm import SearchInfo
+from nasflat_jax.search._budget_run import UnderBudget
 from nasflat_jax.search._candidates import Candidates
 from nasflat_jax.search._candidates import candidates
 from nasflat_jax.search._constrained import constrained_evolution
@@ -56,7 +57,6 @@ from nasflat_jax.search._table_device import table_device
 from nasflat_jax.search._under_budget import choose_within
 from nasflat_jax.search._under_budget import next_measurement
 from nasflat_jax.search._under_budget import under_budget
-from nasflat_jax.search._under_budget import UnderBudget
 
 __all__ = (
     'Adapter',

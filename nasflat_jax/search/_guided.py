@@ -131,7 +131,9 @@ def predictor_guided(
   unit = math.gcd(*schedule)
   batches = [k // unit for k in schedule]
   round_of = jnp.asarray(np.repeat(np.arange(len(schedule)), batches))
-  starts = jnp.asarray(np.concatenate([np.arange(n) == 0 for n in batches]))
+  starts = np.concatenate([np.arange(n) == 0 for n in batches])
+  starts[0] = False  # nothing is known yet
+  is_start = jnp.asarray(starts)
   best_of = jnp.asarray([
       min(size, max(_LEAST_POOL, size >> r)) for r in range(len(schedule))
   ])
@@ -152,14 +154,16 @@ def predictor_guided(
 
   def refit(state):
     known = ~jnp.isnan(state.value)
-    return surrogate(columns[state.row], state.value, known, columns)
+    score = surrogate(columns[state.row], state.value, known, columns)
+    return jnp.where(known.any(), score, state.score).astype(jnp.float32)
 
   def ask(key, state):
     place = jnp.minimum(state.step, len(round_of) - 1)
-    is_due = starts[place] & ~jnp.isnan(state.value).all()
+    # By the step alone, which `vmap` over keys leaves as it is: else it would
+    # turn the condition into a fit for every batch.
     score = jax.lax.cond(
-        is_due, refit, lambda state: state.score, state
-    ).astype(jnp.float32)
+        is_start[place], refit, lambda state: state.score, state
+    )
     order = jnp.lexsort((score, state.violation))
     rank = jnp.zeros(size, jnp.int32).at[order].set(jnp.arange(size))
     # Those asked for already come last.

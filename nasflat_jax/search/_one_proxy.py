@@ -6,7 +6,7 @@ measurements of the target tell how alike it orders architectures to a proxy
 device. If enough, the proxy's optimal architectures are the target's. If not,
 the proxy's model is adapted. Those found are measured on the target at last and
 the dominated dropped. The paper decides by the estimated correlation; here by
-the lower end of its confidence interval.
+the lower end of its confidence interval, which allows for having looked before.
 """
 
 from __future__ import annotations
@@ -316,7 +316,8 @@ def one_proxy(
     num_support: architectures to measure at first.
     max_support: the most to measure before the finalists.
     threshold: correlation that is enough.
-    confidence: of the intervals.
+    confidence: of the intervals of all rounds together: each round spends half
+      of the error that is left, the last possible one all of it (Bonferroni).
     num_finalists: the most to measure at last.
 
   Returns:
@@ -338,22 +339,24 @@ def one_proxy(
     )
   decisions: list[ProxyDecision] = []
   rows, measured_ms = queue[:0], np.zeros(0)
-  more = num_support
+  more, error = num_support, 1.0 - confidence
   while True:
     new = queue[len(rows) : len(rows) + more]
     rows = np.concatenate([rows, new])
     measured_ms = np.concatenate(
         [measured_ms, _measure(measure, candidates[new])]
     )
+    left = min(max_support, len(queue)) - len(rows)
+    spent = error / 2.0 if left else error
+    error -= spent
     key, round_key = jax.random.split(key)
     proposal = propose_by_proxy(
         round_key, candidates, objective, proxy_ms, candidates[rows],
         measured_ms, proxy_ms[rows], adapt=adapt, where=where,
-        threshold=threshold, confidence=confidence,
+        threshold=threshold, confidence=1.0 - spent,
         num_finalists=num_finalists,
     )
     decisions.append(proposal.decision)
-    left = min(max_support, len(queue)) - len(rows)
     more = min(proposal.decision.num_more, left)
     if not more:
       break

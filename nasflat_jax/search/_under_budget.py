@@ -12,22 +12,19 @@ With caution above 1 a surer gain goes first and leaves the larger one for a
 later measurement, when more is known. Accuracy is known, so that the posterior
 of the latency is all that is uncertain: measurements go where the decision is,
 as in HiFi-LLP, and the answer is an architecture that was measured within the
-budget.
+budget. Architectures that are alike share what the features do not explain,
+see `_local`. A share of all measurements is taken to be surprises: when nothing
+is left that the posterior believes in, they say where a chance is best spent.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import time
-
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from nasflat_jax import predictors
 from nasflat_jax import samplers
-from nasflat_jax import transfer
+from nasflat_jax.search import _budget_run
 from nasflat_jax.search import _candidates
 from nasflat_jax.search import _table_device
 
@@ -36,45 +33,13 @@ from nasflat_jax.search import _table_device
 _NUM_SUPPORT = 1
 _CAUTION = 2.0
 # Latencies of some devices have tails that no architecture explains.
-_LEAST_PROBABILITY = 1e-3
+_SURPRISE = 0.02
+# What costs, genes and sources leave unexplained is mostly not noise.
+_ALIKE = 0.8
+# A measurement more never makes the answer worse.
+_LEAST_PROBABILITY = 0.0
 # Random candidates that the design chooses from.
 _POOL = 1000
-# Sizes that fits and scorings are padded to: few programs for all numbers.
-_FIT_SIZES = (6, 10, 14, 20)
-_SCORE_SIZES = (256, 1024, 4096, 16384)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class UnderBudget:
-  """What a search under a budget found.
-
-  Attributes:
-    row: the answer, a row of the candidates: the most accurate one measured
-      within the budget. Without any, the unmeasured one that holds it most
-      probably, or, where all were measured, the fastest.
-    latency_ms: its measured latency, or the predicted median.
-    within: True where that was measured and holds the budget, False where it
-      was measured and does not, None where the answer was not measured.
-    rows: `[m]` int32 rows measured, in order.
-    measured_ms: `[m]` their latencies, milliseconds.
-    answers: `[m]` int32 the answer after each measurement; -1 while none was
-      within the budget.
-    certain: whether it stopped before all measurements were spent, because
-      nothing better was left that might hold the budget.
-    adapted: the model adapted to all measurements.
-    seconds: wall-clock by part: `design`, `fit`, `predict`, `choose` and
-      `measure`.
-  """
-
-  row: int
-  latency_ms: float
-  within: bool | None
-  rows: np.ndarray  # [m]
-  measured_ms: np.ndarray  # [m]
-  answers: np.ndarray  # [m]
-  certain: bool
-  adapted: transfer.AdaptedBayesian
-  seconds: dict[str, float]
 
 
 def under_budget(
@@ -86,8 +51,10 @@ def under_budget(
     num_measurements: int,
     num_support: int = _NUM_SUPPORT,
     caution: float = _CAUTION,
+    alike: float = _ALIKE,
+    surprise: float = _SURPRISE,
     least_probability: float = _LEAST_PROBABILITY,
-) -> UnderBudget:
+) -> _budget_run.UnderBudget:
   """Finds the most accurate architecture that holds a latency budget.
 
   Args:
@@ -100,8 +67,13 @@ def under_budget(
     num_support: of these, the designed ones that come first.
     caution: exponent of the probability of holding the budget; 1 is expected
       improvement, more prefers a smaller gain that is surer.
+    alike: share of what the features do not explain that architectures share
+      which are alike, from 0 to below 1.
+    surprise: share of measurements that have nothing to do with the
+      architecture, see `predictors.probability_within`.
     least_probability: the search stops early once every better candidate
-      holds the budget with less than this probability.
+      holds the budget with less than this probability; 0 spends all
+      measurements. 0.01 saves those that could only help by a surprise.
 
   Returns:
     The answer and how it was found. Runs with fewer measurements are the
@@ -116,9 +88,10 @@ def under_budget(
         'num_measurements and num_support must be 1 or more, got '
         f'{num_measurements} and {num_support}'
     )
-  if not caution > 0.0:
-    raise ValueError(f'caution must be above 0, got {caution}')
-  run = _Run(candidates, measure, budget_ms)
+  run = _budget_run.Run(
+      candidates, measure, budget_ms, caution, alike, surprise,
+      least_probability,
+  )
   total = min(num_measurements, len(candidates.ranking))
   with run.timed('design'):
     first = _design(key, candidates, min(num_support, total))
@@ -126,7 +99,7 @@ def under_budget(
     run.take(int(row))
   certain = False
   while len(run.rows) < total and not certain:
-    row = run.next_row(caution, least_probability)
+    row = run.next_row()
     certain = row is None
     if row is not None:
       run.take(row)
@@ -140,6 +113,8 @@ def next_measurement(
     budget_ms: float,
     *,
     caution: float = _CAUTION,
+    alike: float = _ALIKE,
+    surprise: float = _SURPRISE,
     least_probability: float = _LEAST_PROBABILITY,
 ) -> int | None:
   """What `under_budget` would measure next, for devices measured by hand.
@@ -150,6 +125,8 @@ def next_measurement(
     measured_ms: `[m]` their latencies, milliseconds, above 0.
     budget_ms: milliseconds.
     caution: as for `under_budget`.
+    alike: as for `under_budget`.
+    surprise: as for `under_budget`.
     least_probability: as for `under_budget`.
 
   Returns:
@@ -164,10 +141,13 @@ def next_measurement(
         'rows and measured_ms must be [m] with m of 1 or more, got '
         f'{rows.shape} and {measured_ms.shape}'
     )
-  run = _Run(candidates, _not_measured, _checked(budget_ms))
+  run = _budget_run.Run(
+      candidates, _not_measured, _checked(budget_ms), caution, alike,
+      surprise, least_probability,
+  )
   for row, latency_ms in zip(rows, measured_ms, strict=True):
     run.record(int(row), float(latency_ms))
-  return run.next_row(caution, least_probability)
+  return run.next_row()
 
 
 def _not_measured(genotype: np.ndarray) -> float:
@@ -215,170 +195,3 @@ def _design(
 
 
 _d_optimal = jax.jit(samplers.d_optimal, static_argnames='num_samples')
-
-
-@jax.jit
-def _fit(
-    prior: predictors.BayesianPrior,
-    features: jax.Array,  # [N, F]
-    rows: jax.Array,  # [n]
-    latency_ms: jax.Array,  # [n]
-    num: jax.Array,
-) -> predictors.BayesianPosterior:
-  return predictors.fit_bayesian(
-      prior, features[rows], latency_ms, where=jnp.arange(len(rows)) < num
-  )
-
-
-@jax.jit
-def _probability(
-    posterior: predictors.BayesianPosterior,
-    features: jax.Array,  # [N, F]
-    rows: jax.Array,  # [B]
-    budget_ms: jax.Array,
-) -> jax.Array:  # [B]
-  return predictors.probability_within(posterior, features[rows], budget_ms)
-
-
-def _padded(rows: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-  """The rows, repeated up to the next of the sizes (or of the last's)."""
-  size = next(
-      (size for size in sizes if size >= len(rows)),
-      -(-len(rows) // sizes[-1]) * sizes[-1],
-  )
-  return np.resize(rows, size)
-
-
-class _Run:
-  """One search: the measurements so far, and the clock."""
-
-  def __init__(
-      self,
-      candidates: _candidates.Candidates,
-      measure: _table_device.Measure,
-      budget_ms: float,
-  ) -> None:
-    self.candidates = candidates
-    self.budget_ms = budget_ms
-    self.rows: list[int] = []
-    self.measured_ms: list[float] = []
-    self.answers: list[int] = []
-    self.seconds = dict.fromkeys(
-        ('design', 'fit', 'predict', 'choose', 'measure'), 0.0
-    )
-    self._measure = measure
-
-  def timed(self, part: str) -> _Clock:
-    """Adds the time inside to a part's."""
-    return _Clock(self.seconds, part)
-
-  def take(self, row: int) -> None:
-    """Measures a row."""
-    with self.timed('measure'):
-      latency_ms = float(self._measure(self.candidates.genotype[row]))
-    self.record(row, latency_ms)
-
-  def record(self, row: int, latency_ms: float) -> None:
-    """Takes in a measurement."""
-    if not (np.isfinite(latency_ms) and latency_ms > 0.0):
-      raise ValueError(
-          f'the measured latency must be above 0, got {latency_ms} for row '
-          f'{row}'
-      )
-    self.rows.append(row)
-    self.measured_ms.append(latency_ms)
-    answer = self.answers[-1] if self.answers else -1
-    accuracy = self.candidates.accuracy
-    if latency_ms <= self.budget_ms and (
-        answer < 0 or accuracy[row] > accuracy[answer]
-    ):
-      answer = row
-    self.answers.append(answer)
-
-  def posterior(self) -> predictors.BayesianPosterior:
-    """What the measurements say."""
-    with self.timed('fit'):
-      rows = _padded(np.array(self.rows, np.int32), _FIT_SIZES)
-      latency_ms = np.resize(np.array(self.measured_ms, np.float32), len(rows))
-      return jax.block_until_ready(_fit(
-          self.candidates.model.prior, self.candidates.features,
-          jnp.asarray(rows), jnp.asarray(latency_ms),
-          jnp.asarray(len(self.rows)),
-      ))
-
-  def probability(self, rows: np.ndarray) -> np.ndarray:
-    """Of holding the budget, for some rows."""
-    posterior = self.posterior()
-    with self.timed('predict'):
-      return np.asarray(_probability(
-          posterior, self.candidates.features,
-          jnp.asarray(_padded(rows, _SCORE_SIZES)),
-          jnp.asarray(self.budget_ms, jnp.float32),
-      ))[: len(rows)]
-
-  def _better(self) -> tuple[np.ndarray, np.ndarray]:
-    """Unmeasured rows that would improve the answer, and by how much."""
-    accuracy = self.candidates.accuracy[self.candidates.ranking]
-    answer = self.answers[-1]
-    floor = self.candidates.accuracy[answer] if answer >= 0 else accuracy[-1]
-    num = np.searchsorted(-accuracy, -floor, 'left' if answer >= 0 else 'right')
-    rows = self.candidates.ranking[:num]
-    fresh = ~np.isin(rows, self.rows)
-    return rows[fresh], (accuracy[:num] - floor)[fresh]
-
-  def next_row(self, caution: float, least_probability: float) -> int | None:
-    """What to measure next; None where nothing is worth it."""
-    with self.timed('choose'):
-      rows, gain = self._better()
-    if not len(rows):
-      return None
-    probability = self.probability(rows)
-    with self.timed('choose'):
-      if self.answers[-1] >= 0 and probability.max() < least_probability:
-        return None
-      return int(rows[np.argmax(gain * probability**caution)])
-
-  def finish(self, certain: bool) -> UnderBudget:
-    """The answer."""
-    row, latency_ms, within = self.answers[-1], None, None
-    posterior = self.posterior()
-    adapted = transfer.AdaptedBayesian(
-        model=self.candidates.model,
-        posterior=jax.tree.map(lambda x: x[None], posterior),
-    )
-    if row >= 0:
-      within = True
-    else:
-      unmeasured = np.setdiff1d(self.candidates.ranking, self.rows)
-      if len(unmeasured):
-        row = int(unmeasured[np.argmax(self.probability(unmeasured))])
-        prediction = adapted.predict(self.candidates.genotype[row][None])
-        latency_ms = float(prediction.latency_ms[0, 0])
-      else:
-        row, within = self.rows[int(np.argmin(self.measured_ms))], False
-    if latency_ms is None:
-      latency_ms = self.measured_ms[self.rows.index(row)]
-    return UnderBudget(
-        row=row,
-        latency_ms=latency_ms,
-        within=within,
-        rows=np.array(self.rows, np.int32),
-        measured_ms=np.array(self.measured_ms),
-        answers=np.array(self.answers, np.int32),
-        certain=certain,
-        adapted=adapted,
-        seconds=self.seconds,
-    )
-
-
-class _Clock:
-  """Adds the time between entry and exit to an entry of a dictionary."""
-
-  def __init__(self, seconds: dict[str, float], part: str) -> None:
-    self._seconds, self._part = seconds, part
-
-  def __enter__(self) -> None:
-    self._start = time.perf_counter()
-
-  def __exit__(self, *unused) -> None:
-    self._seconds[self._part] += time.perf_counter() - self._start

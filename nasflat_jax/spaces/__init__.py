@@ -11,6 +11,7 @@ log(1 + parameters) / 20, log(1 + activation bytes) / 20 and kernels over
 their largest number, of each operation at each position.
 """
 
+from nasflat_jax.spaces._chain import chain_space
 from nasflat_jax.spaces._codec import genotype_of
 from nasflat_jax.spaces._codec import index_of
 from nasflat_jax.spaces._codec import members
@@ -71,6 +72,7 @@ __all__ = (
     'TRANSNAS_MACRO',
     'TRANSNAS_MICRO',
     'canonical',
+    'chain_space',
     'genotype_of',
     'get',
     'index_of',

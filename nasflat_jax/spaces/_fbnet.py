@@ -101,20 +101,7 @@ def from_string(strings: Iterable[str]) -> np.ndarray:
   Raises:
     ValueError: naming the first string that is not of the space, and where.
   """
-  strings = _codec.string_list(_SPEC, strings)
-  codes = {name: code for code, name in enumerate(_GENE_NAMES)}
-  genotype = np.zeros((len(strings), _NUM_GENES), np.int32)
-  for place, string in enumerate(strings):
-    names = string.split('|')
-    unknown = [name for name in names if name not in codes]
-    if unknown or len(names) != _NUM_GENES:
-      raise ValueError(
-          f'fbnet: string {place} is not an architecture: {string!r}; '
-          f'expected {_NUM_GENES} operations joined by |, each one of '
-          + ', '.join(_GENE_NAMES)
-      )
-    genotype[place] = [codes[name] for name in names]
-  return genotype
+  return _codec.from_joined_names(_SPEC, strings)
 
 
 FBNET = types.SearchSpace(

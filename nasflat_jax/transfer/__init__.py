@@ -18,6 +18,7 @@ from nasflat_jax.transfer._bayesian import bayesian_model
 from nasflat_jax.transfer._bayesian import BayesianModel
 from nasflat_jax.transfer._bayesian import BLOCKS
 from nasflat_jax.transfer._bayesian import fit_sources
+from nasflat_jax.transfer._chunks import in_chunks
 from nasflat_jax.transfer._device_model import adapt_device
 from nasflat_jax.transfer._device_model import choose_support
 from nasflat_jax.transfer._device_model import DeviceModel
@@ -99,6 +100,7 @@ __all__ = (
     'fit_ranker',
     'fit_sources',
     'help',
+    'in_chunks',
     'init_modulator',
     'leave_one_out',
     'maml',

@@ -143,7 +143,9 @@ class Pretrained:
       `[S, N]` scores, one row per device.
     """
     return _chunks.in_chunks(
-        lambda part: self.traced_scores(part, devices), genotype, chunk_size
+        lambda part: self.traced_scores(part, devices),
+        np.asarray(genotype, np.int32),
+        chunk_size,
     )
 
   def traced_scores(
@@ -194,7 +196,7 @@ class AdaptedDevices:
       run = _target_scores(pre.predictor, pre.num_sources, pre.decode)
       scores = _chunks.in_chunks(
           functools.partial(run, self.params, jnp.asarray(self.reference)),
-          genotype,
+          np.asarray(genotype, np.int32),
           chunk_size,
       )
       pairs = zip(self.support_scores, self.latency_ms, scores)

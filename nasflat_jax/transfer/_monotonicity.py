@@ -39,7 +39,6 @@ class Monotonicity(NamedTuple):
   upper: chex.Numeric  # []
 
 
-@functools.partial(jax.jit, static_argnames=('confidence', 'num_resamples'))
 def monotonicity(
     key: chex.PRNGKey,
     proxy_ms: jax.Array,  # [k]
@@ -69,8 +68,8 @@ def monotonicity(
       not seen these architectures on the target.
     target_ms: `[k]` latencies on the other.
     where: `[k]` True for pairs that count; None counts all.
-    confidence: of the two-sided interval. Static.
-    num_resamples: of the bootstrap. Static.
+    confidence: of the two-sided interval, a number.
+    num_resamples: of the bootstrap, a number.
 
   Returns:
     The estimate. Where fewer than four pairs count, or a side is constant, the
@@ -93,10 +92,23 @@ def monotonicity(
   where = jnp.ones_like(proxy_ms, bool) if where is None else where
   chex.assert_rank([proxy_ms, target_ms, where], 1)
   chex.assert_equal_shape([proxy_ms, target_ms, where])
+  return _monotonicity(
+      key, proxy_ms, target_ms, where, (1.0 - confidence) / 2.0, num_resamples
+  )
+
+
+# One program for all confidences: looks at growing samples differ in theirs.
+@functools.partial(jax.jit, static_argnames='num_resamples')
+def _monotonicity(
+    key: chex.PRNGKey,
+    proxy_ms: jax.Array,  # [k]
+    target_ms: jax.Array,  # [k]
+    where: jax.Array,  # [k]
+    tail: jax.Array,
+    num_resamples: int,
+) -> Monotonicity:
   count = where.sum()
   estimate = metrics.spearman(proxy_ms, target_ms, where=where)
-
-  tail = (1.0 - confidence) / 2.0
   size = jnp.maximum(count, LEAST_PAIRS).astype(jnp.float32)
   most = 1.0 - 6.0 / (size * (size**2 - 1.0))
   r = jnp.clip(estimate, -most, most)
@@ -112,7 +124,7 @@ def monotonicity(
           proxy_ms[i], target_ms[i], where=jnp.arange(where.shape[0]) < count
       )
   )(ids)
-  ends = jnp.nanquantile(resampled, jnp.array([tail, 1.0 - tail]))
+  ends = jnp.nanquantile(resampled, jnp.stack([tail, 1.0 - tail]))
   ends = jnp.where(jnp.isnan(ends), estimate, ends)
   known = (count >= LEAST_PAIRS) & ~jnp.isnan(estimate)
   return Monotonicity(

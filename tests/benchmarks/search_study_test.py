@@ -158,9 +158,15 @@ def test_page_is_made_of_what_there_is():
   cells = [_cell(num=num) for num in (5, 10, 20)]
   head = {
       'command': 'python x', 'date': 'd', 'nasflat_jax': '0',
-      'hardware': {}, 'load_average': [],
+      'hardware': {}, 'load_average': [], 'benchmark': 'search_table',
+      'settings': {
+          'seeds': 3, 'sets': ['help'], 'signals': ['validation'],
+          'ours_only': True, 'candidates': ['whole'],
+      },
   }
-  text = search_page.page([head], cells, {}, {}, [])
+  text = search_page.page([head], cells, {}, {}, [], [])
+  assert 'Seeds: validation accuracy 3.' in text
+  assert 'Made by an earlier version' in text
   assert '| all 15,625 | HELP\'s constraints without pixel2 (1) | 10 |' in text
   assert '- `python x`' in text
   assert 'nan' not in text

@@ -114,7 +114,8 @@ class ProxyTest(parameterized.TestCase):
     )
     code, _, err = self._run(
         f'--measurements={self.phone}', f'--proxy={self.proxy}',
-        '--adapt=adaproxy', f'--objective={file}', '--noplot',
+        '--adapt=adaproxy', '--objective=accuracy', f'--accuracy={file}',
+        '--noplot',
     )
     self.assertEqual(code, 0, err)
     for row in _read(self.out / 'measure_next.csv'):
@@ -146,7 +147,8 @@ class ProxyTest(parameterized.TestCase):
       (['--adapt=magic'], '--adapt=magic: value should be one of'),
       (['--threshold=1.5'], '--threshold must be between 0 and 1, got 1.5'),
       (['--confidence=0'], '--confidence must be between 0 and 1'),
-      (['--objective=speed'], "--objective: unknown 'speed'"),
+      (['--objective=speed'], '--objective=speed: value should be one of'),
+      (['--objective=accuracy'], '--accuracy goes with'),
       (['--space=nowhere'], "--space: .*'nowhere'"),
       (['--verified=x.csv'], '--verified: has no use without'),
       (['--num_support=3'], '--num_support'),
@@ -156,19 +158,21 @@ class ProxyTest(parameterized.TestCase):
           '--proxy: .*none.csv: No such file',
       ),
       (
-          ['--measurements={phone}', '--proxy={phone}', '--objective={phone}'],
-          "--objective: .*no column 'accuracy'",
+          ['--measurements={phone}', '--proxy={phone}', '--objective=accuracy',
+           '--accuracy={phone}'],
+          "--accuracy: .*no column 'accuracy'",
       ),
       (
-          ['--measurements={phone}', '--objective={phone}', '--candidates=all'],
-          '--candidates: those of the file',
+          ['--measurements={phone}', '--proxy={same}'],
+          '--proxy: all 30 latencies of .*same.csv are the same',
       ),
       (['--measurements={bad}', '--proxy={phone}'], r'bad.csv:3: latency_ms'),
   )
   def test_refuses_in_one_line_and_writes_nothing(self, args, message):
     bad = self.folder / 'bad.csv'
     bad.write_text('index,latency_ms\n1,2\n2,x\n')
-    args = [arg.format(phone=self.phone, bad=bad) for arg in args]
+    same = self._write('same.csv', range(50, 80), 0.0, 7.0)
+    args = [arg.format(phone=self.phone, bad=bad, same=same) for arg in args]
     code, _, err = self._run(*args)
     self.assertEqual(code, 2)
     self.assertRegex(err.splitlines()[-1], f'nasflat-proxy: error: .*{message}')

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 
+from nasflat_jax import data
 from nasflat_jax import spaces
 from nasflat_jax.cli import search
 
@@ -126,6 +127,58 @@ class SearchTest(parameterized.TestCase):
     self.assertIn('Finalists, by accuracy', out)
     self.assertTrue((self.out / 'front.png').exists())
     self.assertFalse((self.out / 'search_state.npz').exists())
+
+  def test_a_vote_of_zero_cost_scores(self):
+    costs = _SPACE.costs(self.pool)
+    table = data.ZeroCostTable(
+        'fbnet', 'test', ('snip', 'jacov'), self.pool,
+        np.stack([np.asarray(costs.params), np.asarray(costs.flops)], 1) / 1e6,
+    )
+    table.save(self.files / 'scores.npz')
+    code, _, err = self._run(
+        '--objective=zero_cost', f'--zero_cost={self.files / "scores.npz"}',
+        '--proxies=snip,jacov', '--noplot', '--num_finalists=2',
+        '--algorithm=exhaustive',
+    )
+    self.assertEqual(code, 0, err)
+    rows = self._rows('finalists.csv')
+    known = set(spaces.index_of(_SPACE, self.pool))
+    for row in rows:
+      self.assertIn(int(row['index']), known)
+      self.assertGreaterEqual(float(row['probability']), 0.95)
+    # Both scores grow with latency here: the vote lies on the front's end.
+    front = [float(row['zero_cost']) for row in self._rows('front.csv')]
+    self.assertEqual(front, sorted(front))
+    code, _, err = self._run(
+        '--objective=zero_cost', f'--zero_cost={self.files / "scores.npz"}',
+        '--proxies=synflow',
+    )
+    self.assertEqual(code, 2)
+    self.assertIn("has no proxy 'synflow'", err)
+
+  @pytest.mark.slow
+  @parameterized.parameters(('nsga2', 3), ('predictor_guided', 32))
+  def test_other_algorithms_hold_the_budget_too(self, algorithm, rounds):
+    code, _, err = self._run(
+        f'--algorithm={algorithm}', '--rounds=3', '--candidates=random:300',
+        '--noplot', budget='9',
+    )
+    self.assertEqual(code, 0, err)
+    summary = json.loads((self.out / 'summary.json').read_text())
+    self.assertEqual(
+        (summary['algorithm'], summary['rounds']), (algorithm, rounds)
+    )
+    for row in self._rows('finalists.csv'):
+      genotype = spaces.genotype_of(_SPACE, [int(row['index'])])
+      self.assertLessEqual(_phone(genotype)[0], 9.0)
+      self.assertGreaterEqual(float(row['probability']), 0.95)
+
+  def test_predictor_guided_needs_candidates(self):
+    code, _, err = self._run(
+        '--algorithm=predictor_guided', '--candidates=random:100'
+    )
+    self.assertEqual(code, 2)
+    self.assertIn('predictor_guided evaluates 128 of them', err)
 
   @pytest.mark.slow
   def test_two_devices_and_an_interruption(self):

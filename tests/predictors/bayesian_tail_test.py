@@ -92,6 +92,19 @@ class BayesianTailTest(parameterized.TestCase):
       expected = [_cumulative(posterior, row, budget) for row in self.rows]
       np.testing.assert_allclose(got, expected, atol=2e-5)
 
+  def test_surprises_are_normal_around_the_median(self):
+    posterior, features = _posterior(), jnp.asarray(self.rows, jnp.float32)
+    median = np.asarray(
+        predictors.predict_bayesian(posterior, features).latency_ms, np.float64
+    )
+    expected = 0.7 * np.array(
+        [_cumulative(posterior, row, 5.0) for row in self.rows]
+    ) + 0.3 * stats.norm.cdf(np.log(5.0 / median) / 0.5)
+    got = predictors.probability_within(
+        posterior, features, 5.0, surprise=0.3
+    )
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+
   @parameterized.parameters(0.05, 0.5, 0.95)
   def test_quantile_matches_the_root(self, level):
     posterior = _posterior()

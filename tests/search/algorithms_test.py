@@ -92,6 +92,25 @@ class BeatsRandomTest(parameterized.TestCase):
     )
 
 
+class GuidedTest(absltest.TestCase):
+
+  def test_many_keys_do_not_fit_more_often_than_one(self):
+    run = functools.partial(
+        search.run,
+        algorithm=search.predictor_guided(
+            _SPACE, features=_one_hot(), schedule=(2, 4),
+            surrogate=lambda features, value, where, query: query.sum(axis=1),
+        ),
+        evaluate=search.problem(toy_space.loss),
+        num_rounds=3,
+        archive_size=4,
+    )
+    keys = jax.random.split(jax.random.key(0), 2)
+    program = jax.make_jaxpr(jax.vmap(lambda key: run(key)))(keys)
+    # `vmap` makes a selection of a condition that differs from key to key.
+    self.assertIn('cond[', str(program))
+
+
 class ExhaustiveTest(absltest.TestCase):
 
   def test_finds_the_best_of_all_in_order(self):
@@ -120,6 +139,15 @@ class ExhaustiveTest(absltest.TestCase):
 
 
 class ConstraintsTest(parameterized.TestCase):
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    # Most of the time here is compilation.
+    jax.config.update('jax_disable_most_optimizations', True)
+    cls.addClassCleanup(
+        jax.config.update, 'jax_disable_most_optimizations', False
+    )
 
   def test_children_hold_every_budget_in_one_program(self):
     cost = toy_space.cost

@@ -94,6 +94,11 @@ class LatencyTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
+    # Most of the time here is compilation.
+    jax.config.update('jax_disable_most_optimizations', True)
+    cls.addClassCleanup(
+        jax.config.update, 'jax_disable_most_optimizations', False
+    )
     support = np.asarray(_SPACE.random(jax.random.key(0), 8))
     costs = _SPACE.costs(support)
     latency_ms = np.stack([costs.flops / 2e7, costs.activation_bytes / 1e6])

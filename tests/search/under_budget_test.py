@@ -8,6 +8,7 @@ import numpy as np
 from nasflat_jax import search
 from nasflat_jax import spaces
 from nasflat_jax import transfer
+from nasflat_jax.search import _budget_run
 from nasflat_jax.search import _under_budget
 
 _SPACE = spaces.NASBENCH201
@@ -149,13 +150,13 @@ class UnderBudgetTest(parameterized.TestCase):
   def test_compiles_nothing_for_another_device_seed_or_budget(self):
     _search(np.median(_LATENCY_MS))
     before = (
-        _under_budget._fit._cache_size(), _under_budget._d_optimal._cache_size()
+        _budget_run._fit._cache_size(), _under_budget._d_optimal._cache_size()
     )
     _search(
         1.3 * np.median(_LATENCY_MS), seed=5, device=Device(1.4 * _LATENCY_MS)
     )
     self.assertEqual(before, (
-        _under_budget._fit._cache_size(), _under_budget._d_optimal._cache_size()
+        _budget_run._fit._cache_size(), _under_budget._d_optimal._cache_size()
     ))
 
   @parameterized.parameters(
@@ -164,6 +165,8 @@ class UnderBudgetTest(parameterized.TestCase):
       ({'num': 0}, 'must be 1 or more, got 0 and 1'),
       ({'num_support': 0}, 'must be 1 or more, got 10 and 0'),
       ({'caution': 0.0}, 'caution must be above 0, got 0.0'),
+      ({'alike': 1.0}, 'alike must be from 0 to below 1, got 1.0'),
+      ({'surprise': 1.5}, 'surprise must be from 0 to 1, got 1.5'),
       ({'device': lambda genes: 0.0}, 'must be above 0, got 0.0 for row'),
       ({'device': lambda genes: np.inf}, 'must be above 0, got inf for row'),
   )

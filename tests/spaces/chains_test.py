@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from nasflat_jax import spaces
+from nasflat_jax import testing
 from nasflat_jax.spaces import _inverted
 from nasflat_jax.spaces import _layer_costs as layers
-from tests import real_data
+import real_data
 
 MACRO, MOBILENET = spaces.NASBENCH_MACRO, spaces.MOBILENET_V2
 _FILE = (
@@ -93,3 +94,49 @@ def test_settings_are_checked():
   for space, known in ((MACRO, 'cifar10'), (MOBILENET, 'imagenet')):
     with pytest.raises(ValueError, match=f"'svhn'; known: {known}"):
       space.costs(np.zeros((1, space.spec.num_genes), np.int32), 'svhn')
+
+
+def _macro_by_table(**fields):
+  """NAS-Bench-Macro once more, from its costs alone."""
+  codes = np.tile(np.arange(3), (8, 1)).T
+  op_costs = jax.tree.map(np.transpose, MACRO.op_costs(codes))
+  whole, parts = MACRO.costs(codes[:1]), MACRO.op_costs(codes[:1])
+  fixed = jax.tree.map(lambda a, b: (a - b.sum(1))[0], whole, parts)
+  spec = MACRO.spec
+  return spaces.chain_space('again', **{
+      'operators': dict(zip(spec.gene_names, spec.operators)),
+      'op_costs': op_costs,
+      'fixed_costs': fixed,
+      'node_features': np.array(spec.node_features)[1:-1],
+      **fields,
+  })
+
+
+def test_a_chain_from_a_table_is_the_chain():
+  space = _macro_by_table()
+  testing.check_space(space)
+  for field, value in vars(MACRO.spec).items():
+    if field != 'name':
+      assert getattr(space.spec, field) == value, field
+  genotype = spaces.members(space)[::17]
+  for ours, theirs in zip(
+      jax.tree.leaves(space.costs(genotype)),
+      jax.tree.leaves(MACRO.costs(genotype)),
+  ):
+    np.testing.assert_array_equal(ours, theirs)
+  assert space.to_string(genotype[1:2]) == [
+      'skip|skip|skip|skip|skip|k3_e3|k5_e6|k5_e6'
+  ]
+
+
+def test_tables_of_chains_are_checked():
+  with pytest.raises(ValueError, match=r'op_costs must be \[G, 1\]'):
+    _macro_by_table(operators={'skip': MACRO.spec.operators[0]})
+  with pytest.raises(ValueError, match='a name holds'):
+    _macro_by_table(
+        operators=dict(zip(('a', 'b|c', 'd'), MACRO.spec.operators))
+    )
+  with pytest.raises(ValueError, match=r'node_features must be \[8, K\]'):
+    _macro_by_table(node_features=np.zeros((10, 2)))
+  with pytest.raises(ValueError, match="'cifar10'; known: default"):
+    _macro_by_table().costs(np.zeros((1, 8), np.int32), 'cifar10')

