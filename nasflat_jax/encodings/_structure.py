@@ -67,7 +67,8 @@ def _along_paths(
 
   0 where no path leads there.
   """
-  most, least = [], []
+  most: list[jax.Array] = []
+  least: list[jax.Array] = []
   for node in range(step.shape[-1]):
     into = adjacency[..., :node, node] > 0
     here = source[..., node]
@@ -79,8 +80,11 @@ def _along_paths(
       low = jnp.minimum(low, jnp.where(into, before[1], _FAR).min(-1))
     most.append(high + step[..., node])
     least.append(low + step[..., node])
-  ends = most[-1], least[-1]
-  return tuple(jnp.where(jnp.abs(end) < _FAR / 2, end, 0.0) for end in ends)
+  is_reached = most[-1] > -_FAR / 2
+  return (
+      jnp.where(is_reached, most[-1], 0.0),
+      jnp.where(is_reached, least[-1], 0.0),
+  )
 
 
 def _num_paths(adjacency: jax.Array, source: jax.Array) -> jax.Array:

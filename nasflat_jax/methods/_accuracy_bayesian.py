@@ -53,10 +53,11 @@ def bayesian(
   ) -> types.Budget:
     if sources == 'none':
       return _base.target_budget(problem, num_support)
-    heard = problem.sources
+    read = problem.num_source_labels
     if sources == 'space':
-      heard = transfer.same_space(problem.networks.space, heard)
-    read = sum(len(source.accuracy) for source in heard)
+      space = problem.networks.space
+      heard = transfer.same_space(space, problem.sources)
+      read = sum(len(source.accuracy) for source in heard)
     if sources == 'siblings':
       read += sum(
           int(np.isfinite(values).sum()) for values in problem.siblings.values()

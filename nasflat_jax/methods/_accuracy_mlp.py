@@ -116,7 +116,8 @@ def zcp_mlp(
     label = [_scaled(source.accuracy) for source in problem.sources]
     rows, labels = np.concatenate(known), np.concatenate(label)
     init_key, order_key = jax.random.split(key)
-    params = predictor.init(init_key, _architectures(rows[:1]), None)
+    first = _architectures(jnp.asarray(rows[:1]))
+    params = predictor.init(init_key, first, None)
     steps = source_epochs * max(1, len(rows) // _BATCH)
     batches = jax.random.randint(order_key, (steps, _BATCH), 0, len(rows))
     return encoding, descend(

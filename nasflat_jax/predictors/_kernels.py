@@ -109,7 +109,7 @@ def _solve(
     gram = gram[:, _PANEL:, _PANEL:] - jnp.einsum(
         'bij,bkj->bik', below, below
     )
-  quadratic = sum(jnp.sum(part**2, axis=1) for part in parts)
+  quadratic = jnp.sum(jnp.concatenate(parts, axis=1) ** 2, axis=1)
   dual = jnp.zeros((len(gram), 0), gram.dtype)
   for (inverse, below), part in zip(panels[::-1], parts[::-1], strict=True):
     part = part - jnp.einsum('bij,bi->bj', below, dual)

@@ -14,7 +14,7 @@ from scipy import stats
 from nasflat_jax import encodings
 from nasflat_jax import spaces
 from nasflat_jax import types
-from nasflat_jax.encodings import _structure
+from nasflat_jax.encodings import structure
 
 # Genotypes are encoded so many at a time: one program for every table.
 _CHUNK = 4096
@@ -88,10 +88,10 @@ def _encodings(space: types.SearchSpace) -> dict[str, tuple]:
           name: (getattr(encodings, name)(space),)
           for name in _STRUCTURE if name != 'counts'
       },
-      'shared': (lambda g: _structure.shared_columns(space, g),),
+      'shared': (lambda g: structure.shared_columns(space, g),),
       'cells': (
-          lambda g: _structure.cell_columns(space, g).reshape(len(g), -1),
-          lambda g: _structure.live_counts(space, g),
+          lambda g: structure.cell_columns(space, g).reshape(len(g), -1),
+          lambda g: structure.live_counts(space, g),
       ),
   }
 
@@ -135,8 +135,8 @@ def alike(space: types.SearchSpace, genotype: np.ndarray) -> np.ndarray:
   if _is_chain(space):
     rows = np.ascontiguousarray(genotype, np.int32)
   else:
-    rows = np.round(encode(space, 'cells', genotype), 4).astype(np.float32)
-    rows += 0.0  # no negative zero
+    counts = np.round(encode(space, 'cells', genotype), 4)
+    rows = np.abs(counts).astype(np.float32)  # no negative zero
   return np.array([zlib.crc32(row.tobytes()) for row in rows], np.uint32)
 
 

@@ -167,7 +167,7 @@ def labels(accuracy: np.ndarray) -> np.ndarray:
 
   Example:
     >>> labels(np.array([10.0, 90.0, 92.0])).round(2)
-    array([-1.32,  0.34,  0.97])
+    array([-1.32,  0.34,  0.98])
   """
   accuracy = np.asarray(accuracy, np.float64)
   spread = accuracy.std(axis=-1, keepdims=True)

@@ -63,7 +63,9 @@ class AccuracySource:
     return _kernels.labels(self.accuracy)
 
   @functools.cached_property
-  def _parts(self):
+  def _parts(
+      self,
+  ) -> tuple[_kernels.Kernels, list[_kernels.Fitted | None]]:
     features, kernels = _features.joined(
         _features.structure_kernels(self.networks)
     )
@@ -72,7 +74,7 @@ class AccuracySource:
     # About three quarters; most sources share one program.
     size = max(int((fold != part).sum()) for part in range(_FOLDS))
     size += -size % _PAD
-    posteriors = []
+    posteriors: list[_kernels.Fitted | None] = []
     for part in range(_FOLDS):
       rows = np.flatnonzero(fold != part)
       if len(rows) < 2:  # all networks are alike
