@@ -57,6 +57,8 @@ _ENCODINGS = {
     'op_counts': encodings.op_counts,
     'roofline': encodings.roofline,
     'total_costs': encodings.total_costs,
+    'unified_arch2vec': encodings.unified_arch2vec,
+    'unified_cate': encodings.unified_cate,
     'zcp': lambda space: encodings.zcp(space, table=_proxies(space)),
 }
 # Encodings that need weights of the space.
@@ -78,6 +80,12 @@ _SAMPLERS = {
 # (factory, space, encoding, keywords)
 _PREDICTORS = {
     'encoding_mlp': (predictors.encoding_mlp, 'FBNET', 'costs', {}),
+    'flan': (
+        predictors.flan,
+        'NASBENCH201',
+        'none',
+        {'layer': predictors.dense_graph_flow, 'time_steps': 1},
+    ),
     'gcn': (predictors.gcn, 'NASBENCH201', 'costs', {}),
     'gcn_ofa': (predictors.gcn, 'OFA', 'none', {'num_layers': 2}),
     'help': (predictors.help, 'NASBENCH201', 'none', {}),
@@ -107,7 +115,9 @@ _PREDICTORS = {
             'hardware_embedding': 'both',
         },
     ),
+    'proxy_mlp': (predictors.proxy_mlp, 'FBNET', 'costs', {}),
 }
+_NO_DEVICES = (predictors.flan, predictors.proxy_mlp)
 _LAYERS = {'dense_graph_flow', 'graph_attention', 'layer_ensemble'}
 _SMALL = {
     'predictor': 'dense_graph_flow', 'pretrain_steps': 2, 'adapt_steps': 2,
@@ -271,7 +281,7 @@ class ContractTest(parameterized.TestCase):
     reads = keywords.get('hardware_embedding') in ('latency_vector', 'both')
     if factory is predictors.help:  # has no table of devices
       reads = keywords.get('hardware_embedding', True)
-    else:
+    elif factory not in _NO_DEVICES:
       keywords = {**keywords, 'num_devices': _DEVICES}
     testing.check_predictor(
         factory(space.spec, **keywords),

@@ -1,7 +1,7 @@
-"""Judges few-shot latency methods on the published transfer tasks.
+"""Judges few-shot methods: latency on the published tasks, or accuracy.
 
-Every method gets the same measurements of each target device and is judged on
-all other architectures. Prints a table and writes all rows as JSON. Rows of
+Every method gets the same measurements of each target and is judged on all
+other architectures. Prints a table and writes all rows as JSON. Rows of
 finished task and method pairs are kept in OUT.partial until the run is
 complete; --resume goes on from there, and without it such a file is refused.
 """
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
   from nasflat_jax import types
 
 _FLAGS = flags.FlagValues()
+_TARGET = flags.DEFINE_enum(
+    'target', 'latency', ('latency', 'accuracy'), 'What is predicted. With '
+    'accuracy, of the flags below --tasks, --methods, --num_support, '
+    '--num_trials, --num_source_labels, --pool, --seed, --out and --resume '
+    'count.', flag_values=_FLAGS)
 _TASKS = flags.DEFINE_string(
     'tasks', 'all', 'Tasks such as ND,F1, or groups: all (the published '
-    'twelve), ofa, oneproxy; or a .json file of nasflat-partition.',
-    flag_values=_FLAGS)
+    'twelve), ofa, oneproxy; or a .json file of nasflat-partition. Of '
+    'accuracy: space/task such as nasbench201/cifar10, a space, or groups: all '
+    '(the 28 of NAS-Bench-Suite-Zero), complete (the 13 with all proxies), '
+    'others.', flag_values=_FLAGS)
 _METHODS = flags.DEFINE_string(
     'methods', 'flops,ridge_counts,linear_sources',
     'Methods to judge: names of nasflat_jax.methods, with options of their own '
-    'in brackets, e.g. nasflat[adaptation=head,adapt_steps=50].',
+    'in brackets, e.g. nasflat[adaptation=head,adapt_steps=50]. Of accuracy: '
+    'bayesian (sources=tasks, siblings, space or none), ridge, best_proxy, '
+    'zcp_mlp; required.',
     flag_values=_FLAGS)
 _NUM_SUPPORT = flags.DEFINE_list(
     'num_support', '5,10,20', 'Measurements on each target device.',
@@ -61,6 +70,13 @@ _POOL_SIZE = flags.DEFINE_integer(
 _NUM_SOURCE = flags.DEFINE_integer(
     'num_source', 900, 'Measurements on each source device.', lower_bound=1,
     flag_values=_FLAGS)
+_NUM_SOURCE_LABELS = flags.DEFINE_integer(
+    'num_source_labels', 300, 'Accuracies read of each other task.',
+    lower_bound=10, flag_values=_FLAGS)
+_POOL = flags.DEFINE_enum(
+    'pool', 'scored', ('scored', 'all'), 'Networks of an accuracy task: '
+    'scored, those with all proxies, where there are enough; or all with an '
+    'accuracy.', flag_values=_FLAGS)
 _OUT = flags.DEFINE_string(
     'out', None, 'Results file, JSON. Required.', flag_values=_FLAGS)
 _RESUME = flags.DEFINE_boolean(
@@ -113,6 +129,12 @@ def _evaluate() -> None:
   if pretrained.exists() and not pretrained.is_dir():
     raise ValueError(f'--pretrained: {pretrained} is not a folder')
   num_support = _sizes(_NUM_SUPPORT.value)
+  if _TARGET.value == 'accuracy':
+    _evaluate_accuracy(out, num_support)
+    return
+  for flag in ('num_source_labels', 'pool'):
+    if _FLAGS[flag].present:
+      raise ValueError(f'--{flag} is of --target=accuracy')
   options = {
       'adaptation': _choice('adaptation', _ADAPTATION.value),
       'encoding': _choice('encoding', _ENCODING.value),
@@ -190,6 +212,30 @@ def _evaluate() -> None:
       progress=lambda task, name: _main.Progress(f'{task} {name}'),
   )
   trials.print_summary(trials.summarize(rows))
+
+
+# Flags of latency that would otherwise be ignored without a word.
+_OF_LATENCY = (
+    'sampler', 'sampler_encoding', 'pool_size', 'num_source', 'pretrained',
+    'encoding', 'device_representation', 'predictor', 'warm_start',
+    'adaptation',
+)
+
+
+def _evaluate_accuracy(out: pathlib.Path, num_support: list[int]) -> None:
+  from nasflat_jax.cli import _accuracy
+  for flag in _OF_LATENCY:
+    if _FLAGS[flag].present:
+      raise ValueError(f'--{flag} is of --target=latency')
+  if not _FLAGS['methods'].present:
+    raise ValueError(
+        '--methods is required with --target=accuracy, e.g. bayesian,ridge')
+  _accuracy.evaluate(
+      tasks=_TASKS.value, methods=_METHODS.value, num_support=num_support,
+      num_trials=_NUM_TRIALS.value, num_source=_NUM_SOURCE_LABELS.value,
+      pool=_POOL.value, seed=_SEED.value, out=out, resume=_RESUME.value,
+      command=_command(),
+  )
 
 
 def _check_encoding(

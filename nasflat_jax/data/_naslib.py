@@ -166,6 +166,19 @@ def _add(
     cell.setdefault(column, number)
 
 
+def micro_keys(keys: Iterable[str]) -> list[str]:
+  """The benchmark's digits of TransNAS micro, from NASLib's own codes.
+
+  Raises:
+    ValueError: a string is no tuple of such codes.
+  """
+  codes = [
+      [int(code) for code in key.strip('()').split(',')] for key in keys
+  ]
+  genotypes = spaces.transnas_micro_from_naslib(np.array(codes, np.int32))
+  return [str(tuple(genes)) for genes in genotypes.tolist()]
+
+
 def _cell(key: str) -> str:
   """NAS-Bench-201's string of NASLib's tuple."""
   try:

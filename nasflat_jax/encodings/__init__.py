@@ -16,6 +16,11 @@ from nasflat_jax.encodings._help_bits import help_bits
 from nasflat_jax.encodings._learned import arch2vec
 from nasflat_jax.encodings._learned import cate
 from nasflat_jax.encodings._learned import caz
+from nasflat_jax.encodings._learned import unified_arch2vec
+from nasflat_jax.encodings._learned import unified_cate
+from nasflat_jax.encodings._structure import placed_costs
+from nasflat_jax.encodings._structure import positions
+from nasflat_jax.encodings._structure import topology
 from nasflat_jax.encodings._zero_cost import zcp
 
 __all__ = [
@@ -29,7 +34,12 @@ __all__ = [
     'none',
     'one_hot',
     'op_counts',
+    'placed_costs',
+    'positions',
     'roofline',
+    'topology',
     'total_costs',
+    'unified_arch2vec',
+    'unified_cate',
     'zcp',
 ]

@@ -4,6 +4,7 @@ from nasflat_jax.graphs._message_passing import adjacency
 from nasflat_jax.graphs._message_passing import dense_passing
 from nasflat_jax.graphs._message_passing import endpoints
 from nasflat_jax.graphs._message_passing import jraph_passing
+from nasflat_jax.graphs._message_passing import matrix_passing
 from nasflat_jax.graphs._message_passing import MessagePassing
 from nasflat_jax.graphs._message_passing import to_graphs_tuple
 
@@ -13,5 +14,6 @@ __all__ = [
     'dense_passing',
     'endpoints',
     'jraph_passing',
+    'matrix_passing',
     'to_graphs_tuple',
 ]

@@ -124,3 +124,23 @@ def dense_passing(spec: types.SpaceSpec) -> MessagePassing:
     return jax.nn.softmax(logits, axis=-1) @ values
 
   return MessagePassing(aggregate, attend)
+
+
+def matrix_passing() -> MessagePassing:
+  """`dense_passing` for wiring that a template does not give.
+
+  Both primitives take, in place of `edge_mask [E]`, a matrix `[V, V]` with 1
+  where node i feeds node j: pruned, reversed or of another space's size.
+  """
+
+  def aggregate(nodes: jax.Array, wiring: jax.Array) -> jax.Array:
+    chex.assert_rank([nodes, wiring], 2)
+    return wiring.T @ nodes
+
+  def attend(queries, keys, values, wiring, activation) -> jax.Array:
+    chex.assert_rank([queries, keys, values, wiring], 2)
+    neighbours = wiring.T + jnp.eye(wiring.shape[0])
+    logits = jnp.where(neighbours > 0, activation(queries @ keys.T), -jnp.inf)
+    return jax.nn.softmax(logits, axis=-1) @ values
+
+  return MessagePassing(aggregate, attend)

@@ -66,9 +66,9 @@ class DenseGraphFlow(nn.Module):
       self,
       nodes: jax.Array,  # [V, H]
       operations: jax.Array,  # [V, K]
-      edge_mask: jax.Array,  # [E]
+      edge_mask: jax.Array,  # [E], or what `passing` takes for it
   ) -> jax.Array:  # [V, features]
-    chex.assert_rank([nodes, operations, edge_mask], [2, 2, 1])
+    chex.assert_rank([nodes, operations], 2)
     init = uniform_init(1.0 / math.sqrt(self.features))
     support = nn.Dense(self.features, use_bias=False, kernel_init=init)(nodes)
     gate = jax.nn.sigmoid(Linear(self.features)(operations))
@@ -98,9 +98,9 @@ class GraphAttention(nn.Module):
       self,
       nodes: jax.Array,  # [V, H]
       operations: jax.Array,  # [V, K]
-      edge_mask: jax.Array,  # [E]
+      edge_mask: jax.Array,  # [E], or what `passing` takes for it
   ) -> jax.Array:  # [V, features]
-    chex.assert_rank([nodes, operations, edge_mask], [2, 2, 1])
+    chex.assert_rank([nodes, operations], 2)
     values = Linear(self.features, use_bias=False)(nodes)
     attention = self.param(
         'attention',
@@ -129,7 +129,7 @@ class LayerEnsemble(nn.Module):
       self,
       nodes: jax.Array,  # [V, H]
       operations: jax.Array,  # [V, K]
-      edge_mask: jax.Array,  # [E]
+      edge_mask: jax.Array,  # [E], or what `passing` takes for it
   ) -> jax.Array:  # [V, features]
     flow = DenseGraphFlow(self.features, self.passing)
     attention = GraphAttention(self.features, self.passing)

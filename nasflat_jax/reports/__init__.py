@@ -13,6 +13,7 @@ from nasflat_jax.reports._measurements import read_measurements
 from nasflat_jax.reports._measurements import read_values
 from nasflat_jax.reports._plot import plot_latency
 from nasflat_jax.reports._plot_front import plot_front
+from nasflat_jax.reports._plot_matrix import plot_matrix
 from nasflat_jax.reports._plot_proxy import plot_proxy
 from nasflat_jax.reports._results import atomic_path
 from nasflat_jax.reports._results import write_architectures
@@ -30,6 +31,7 @@ __all__ = (
     'format_table',
     'plot_front',
     'plot_latency',
+    'plot_matrix',
     'plot_proxy',
     'read_architectures',
     'read_measurements',

@@ -1,5 +1,13 @@
 """From source devices to a target: pretraining and adaptation."""
 
+from nasflat_jax.transfer._accuracy import accuracy_model
+from nasflat_jax.transfer._accuracy import AccuracyModel
+from nasflat_jax.transfer._accuracy import adapt_accuracy
+from nasflat_jax.transfer._accuracy_features import Networks
+from nasflat_jax.transfer._accuracy_features import normal_scores
+from nasflat_jax.transfer._accuracy_sources import accuracy_source
+from nasflat_jax.transfer._accuracy_sources import AccuracySource
+from nasflat_jax.transfer._accuracy_sources import same_space
 from nasflat_jax.transfer._adapt_devices import adapt_devices
 from nasflat_jax.transfer._adapt_devices import AdaptedDevices
 from nasflat_jax.transfer._adapt_devices import decoder
@@ -48,15 +56,19 @@ from nasflat_jax.transfer._pretrain import source_data
 from nasflat_jax.transfer._pretrain import SourceData
 from nasflat_jax.transfer._pretrain import standardise_log
 from nasflat_jax.transfer._pretrain_network import pretrain_network
+from nasflat_jax.transfer._ranker import fit_ranker
+from nasflat_jax.transfer._ranker import no_device
+from nasflat_jax.transfer._task_network import summed_error
+from nasflat_jax.transfer._task_network import task_network
+from nasflat_jax.transfer._task_network import TaskNetwork
 
 __all__ = (
-    'BLOCKS',
+    'AccuracyModel',
+    'AccuracySource',
     'AdaptedBayesian',
-    'BayesianModel',
-    'adapt_bayesian',
-    'bayesian_model',
-    'fit_sources',
     'AdaptedDevices',
+    'BLOCKS',
+    'BayesianModel',
     'DeviceModel',
     'EpisodeData',
     'HelpParams',
@@ -65,10 +77,17 @@ __all__ = (
     'MetaParams',
     'Modulation',
     'Monotonicity',
+    'Networks',
     'Pretrained',
     'SourceData',
+    'TaskNetwork',
+    'accuracy_model',
+    'accuracy_source',
+    'adapt_accuracy',
+    'adapt_bayesian',
     'adapt_device',
     'adapt_devices',
+    'bayesian_model',
     'choose_support',
     'decoder',
     'descend',
@@ -78,6 +97,8 @@ __all__ = (
     'embed_reference',
     'episode_data',
     'fine_tune',
+    'fit_ranker',
+    'fit_sources',
     'help',
     'in_chunks',
     'init_modulator',
@@ -88,14 +109,19 @@ __all__ = (
     'monotonicity',
     'nearest_source',
     'network_sources',
+    'no_device',
+    'normal_scores',
     'pairs_needed',
     'pretrain',
     'pretrain_network',
     'ranking_and_regression',
     'reptile',
+    'same_space',
     'scale_latency',
     'source_batch',
     'source_data',
     'standardise_log',
+    'summed_error',
+    'task_network',
     'trimmed',
 )

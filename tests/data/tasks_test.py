@@ -250,6 +250,21 @@ class RealTest(parameterized.TestCase):
         missing = np.isnan(found.proxies).any(axis=1).sum()
         self.assertEqual(missing, 0 if space == 'darts' else 2)
 
+  @parameterized.parameters('ninapro', 'svhn', 'scifar100')
+  def test_cells_of_transnas_micro_are_read_in_their_own_code(self, task):
+    found = data.load_task('transnas_micro', task)
+    space = spaces.TRANSNAS_MICRO
+    params = np.asarray(space.costs(found.genotype).params)
+    self.assertGreater(
+        stats.spearmanr(params, found.column('params'))[0], 0.999
+    )
+    # Nothing but a cell without a way through is at chance.
+    dead = ~np.asarray(space.is_valid(found.genotype))
+    self.assertEqual(dead.sum(), 2)
+    self.assertGreater(
+        found.accuracy[~dead].min(), found.accuracy[dead].max() + 0.1
+    )
+
   def test_energy_of_training_nasbench101(self):
     table = data.load('ecnas_nasbench101')
     self.assertEqual(table.values.shape, (1, 4310))
