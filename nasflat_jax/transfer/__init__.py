@@ -1,5 +1,8 @@
 """From source devices to a target: pretraining and adaptation."""
 
+from nasflat_jax.transfer._across_spaces import expect_by_costs
+from nasflat_jax.transfer._across_spaces import expect_by_devices
+from nasflat_jax.transfer._across_spaces import Expectation
 from nasflat_jax.transfer._adapt_devices import adapt_devices
 from nasflat_jax.transfer._adapt_devices import AdaptedDevices
 from nasflat_jax.transfer._adapt_devices import decoder
@@ -58,6 +61,7 @@ __all__ = (
     'AdaptedDevices',
     'DeviceModel',
     'EpisodeData',
+    'Expectation',
     'HelpParams',
     'LEAST_PAIRS',
     'METHODS',
@@ -76,6 +80,8 @@ __all__ = (
     'draw_episodes',
     'embed_reference',
     'episode_data',
+    'expect_by_costs',
+    'expect_by_devices',
     'fine_tune',
     'help',
     'init_modulator',

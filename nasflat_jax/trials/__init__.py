@@ -1,5 +1,6 @@
 """Few-shot trials: draw support, adapt, score, judge and keep the rows."""
 
+from nasflat_jax.trials._across_spaces import across_spaces
 from nasflat_jax.trials._choose import Chooser
 from nasflat_jax.trials._evaluate import evaluate
 from nasflat_jax.trials._features import sampler_features
@@ -26,6 +27,7 @@ __all__ = (
     'Draws',
     'Pretraining',
     'Store',
+    'across_spaces',
     'draw',
     'evaluate',
     'format_summary',
