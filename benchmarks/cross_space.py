@@ -260,7 +260,9 @@ def page(record):
       '## Time', '',
       'CPU seconds of a device and direction, all sizes and draws, compilation '
       'included: '
-      + ', '.join(f'{n} {seconds[n] / count[n]:.0f}' for n in seconds) + '.', '',
+      + ', '.join(f'{n} {seconds[n] / count[n]:.0f}' for n in seconds)
+      + '.',
+      '',
   ]
   return '\n'.join(lines)
 

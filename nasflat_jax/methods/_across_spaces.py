@@ -77,6 +77,7 @@ def across_spaces(*, known: str = 'devices') -> _base.Method:
     if known == 'devices':
       sources = transfer.fit_sources(problem.space, *problem.source_rows)
       expected = transfer.expect_by_devices(
+          other.space,
           transfer.fit_sources(
               other.space, other.genotype, other.source_latency_ms
           ),

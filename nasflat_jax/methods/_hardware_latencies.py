@@ -28,9 +28,14 @@ class _Network(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:  # [B, S] -> [B]
-    for _ in range(_HIDDEN):
-      x = nn.relu(nn.Dense(_WIDTH)(x))
-    return nn.sigmoid(nn.Dense(1)(x))[:, 0]
+    for width in (*(_WIDTH,) * _HIDDEN, 1):
+      last = nn.Dense(
+          width,
+          kernel_init=nn.initializers.xavier_normal(),
+          bias_init=nn.initializers.normal(width**-0.5),
+      )(x)
+      x = nn.relu(last)
+    return nn.sigmoid(last)[:, 0]
 
 
 class _State(NamedTuple):
@@ -41,7 +46,7 @@ class _State(NamedTuple):
 
 
 def _scaled(latency_ms: np.ndarray) -> np.ndarray:  # [..., N]
-  """Each row to 0..1 over the table, as published; its mean where unmeasured."""
+  """Each row to 0..1 over the table as published; unmeasured is its mean."""
   low = np.nanmin(latency_ms, axis=-1, keepdims=True)
   spread = np.nanmax(latency_ms, axis=-1, keepdims=True) - low
   scaled = (latency_ms - low) / np.where(spread > 0.0, spread, 1.0)

@@ -1,10 +1,10 @@
 """A device measured in one search space, expected in another.
 
 Two ways to say what a device is, both of which hold in any space. By what it
-spends: so much per multiply-add and so much per kernel, fitted to its own
+spends: so much per multiply-add, per byte and per kernel, fitted to its own
 measurements. Or by what it resembles: its latency is a sum of other devices'
-latencies, with weights that are fitted in the space where it was measured and
-applied where the others were. Neither measures a network that it is asked
+latencies and of these costs, with weights that are fitted in the space where it
+was measured and applied where the others were. Neither measures a network that it is asked
 about. Weights are at least zero, so that the sum still orders networks
 sensibly outside the space it was fitted in.
 
@@ -31,18 +31,29 @@ Encode = _blocks.Encode
 
 # Penalties of a mean squared error, on columns of mean 1. Chosen on devices
 # other than those whose figures are published.
-_COSTS_PENALTY, _DEVICES_PENALTY = 1e-2, 1e-3
+_COSTS_PENALTY, _DEVICES_PENALTY = 1e-2, 3e-4
 # An expectation stays above this share of the space's mean.
 _LEAST = 0.05
 
 
 def _spending(space: types.SearchSpace) -> Encode:
-  """`[B, 2]` multiply-adds and kernels, skeleton included."""
+  """`[B, 3]` multiply-adds, activation bytes, kernels of layers with weights.
+
+  Convolutions are what a runtime spends a fixed time on: on a GPU, a pooling
+  costs a sixth of one in NAS-Bench-201, whatever both compute.
+  """
 
   def encode(genotype: chex.Array) -> jax.Array:
-    costs = space.costs(jnp.asarray(genotype, jnp.int32))
+    genotype = jnp.asarray(genotype, jnp.int32)
+    costs, parts = space.costs(genotype), space.op_costs(genotype)
+    weighted = jnp.where(jnp.asarray(parts.params) > 0.0, parts.kernels, 0.0)
     return jnp.stack(
-        [jnp.asarray(costs.multiply_adds), jnp.asarray(costs.kernels)], axis=1
+        [
+            jnp.asarray(costs.multiply_adds),
+            jnp.asarray(costs.activation_bytes),
+            weighted.sum(axis=1),
+        ],
+        axis=1,
     )
 
   return encode
@@ -143,8 +154,9 @@ def expect_by_costs(
 ) -> Expectation:
   """What a device's own latencies in one space say of another.
 
-  So much for every multiply-add and every kernel, non-negative, as in the other
-  space. No other device is needed.
+  So much for every multiply-add, every byte of activations and every kernel of
+  a layer with weights, non-negative, as in the other space. No other device is
+  needed.
 
   Args:
     other_space: where the device was measured.
@@ -179,7 +191,16 @@ def expect_by_costs(
   )
 
 
+def _beside(sources: Encode, space: types.SearchSpace) -> Encode:
+  """The other devices' latencies, and what a network asks of any device."""
+  spending = _spending(space)
+  return lambda genotype: jnp.concatenate(
+      [jnp.asarray(sources(genotype)), spending(genotype)], axis=1
+  )
+
+
 def expect_by_devices(
+    other_space: types.SearchSpace,
     other_sources: Encode,
     genotype: np.ndarray,
     latency_ms: np.ndarray,
@@ -188,12 +209,14 @@ def expect_by_devices(
 ) -> Expectation:
   """What a device's likeness to others in one space says of another.
 
-  Latency is a sum of the latencies on other devices, each relative to its mean
-  over the space. Non-negative weights are fitted where the device was measured.
+  Latency is a sum of the latencies on other devices and of the costs of
+  `expect_by_costs`, each relative to its mean over the space. Non-negative
+  weights are fitted where the device was measured.
 
   Args:
-    other_sources: `[B, G'] -> [B, S]` milliseconds of the other devices where
-      the device was measured, e.g. from `fit_sources`.
+    other_space: where the device was measured.
+    other_sources: `[B, G'] -> [B, S]` milliseconds of the other devices there,
+      e.g. from `fit_sources`.
     genotype: `[N, G']` architectures of that space.
     latency_ms: `[N]` milliseconds of the device, above 0; NaN = unmeasured.
     space: the space to predict.
@@ -206,8 +229,8 @@ def expect_by_devices(
     ValueError: there are no 2 different measurements, or one is not above 0.
   """
   return _expectation(
-      other_sources,
-      sources,
+      _beside(other_sources, other_space),
+      _beside(sources, space),
       space,
       genotype,
       latency_ms,

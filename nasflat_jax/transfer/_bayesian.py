@@ -43,10 +43,10 @@ _SOURCE_BLOCKS = {'sources': -1.0, 'mean_source': -1.0}
 _FURTHER = -1.0  # of blocks that a caller adds
 _EXPECTED = -1.0
 # Share of the hypotheses that take an expected latency at its word.
-_TRUST = 0.5
+_TRUST = 0.95
 # Under them, variance of what is left to explain and of measurements, relative
 # to the others: few measurements should not turn a good expectation.
-_LEFT, _LEFT_NOISE = 0.2, 1.0
+_LEFT, _LEFT_NOISE = 0.2, 5.0
 _SPREAD = 2.0
 # Log of the variance of a measurement relative to the signal's.
 _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -3.5, 1.5, 3e-4

@@ -1,4 +1,4 @@
-"""Tasks across spaces: a device measured in one space is a target in another."""
+"""Tasks across spaces: a device known in one space, the target in another."""
 
 from __future__ import annotations
 
