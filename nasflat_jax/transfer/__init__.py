@@ -36,6 +36,11 @@ from nasflat_jax.transfer._help import HelpParams
 from nasflat_jax.transfer._help import init_modulator
 from nasflat_jax.transfer._help import Modulation
 from nasflat_jax.transfer._help import modulation
+from nasflat_jax.transfer._joint import fit_trunk
+from nasflat_jax.transfer._joint import Joint
+from nasflat_jax.transfer._joint import joint
+from nasflat_jax.transfer._joint import JointPosterior
+from nasflat_jax.transfer._joint import Trunk
 from nasflat_jax.transfer._maml import descend
 from nasflat_jax.transfer._maml import maml
 from nasflat_jax.transfer._maml import MetaParams
@@ -58,11 +63,15 @@ __all__ = (
     'adapt_bayesian',
     'bayesian_model',
     'fit_sources',
+    'fit_trunk',
+    'joint',
     'AdaptedDevices',
     'DeviceModel',
     'EpisodeData',
     'Expectation',
     'HelpParams',
+    'Joint',
+    'JointPosterior',
     'LEAST_PAIRS',
     'METHODS',
     'MetaParams',
@@ -70,6 +79,7 @@ __all__ = (
     'Monotonicity',
     'Pretrained',
     'SourceData',
+    'Trunk',
     'adapt_device',
     'adapt_devices',
     'choose_support',

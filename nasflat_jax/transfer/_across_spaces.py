@@ -2,11 +2,11 @@
 
 Two ways to say what a device is, both of which hold in any space. By what it
 spends: so much per multiply-add, per byte and per kernel, fitted to its own
-measurements. Or by what it resembles: its latency is a sum of other devices'
-latencies and of these costs, with weights that are fitted in the space where it
-was measured and applied where the others were. Neither measures a network that it is asked
-about. Weights are at least zero, so that the sum still orders networks
-sensibly outside the space it was fitted in.
+measurements. Or by what it resembles: its latency is a sum of these costs and
+of other devices' latencies, with weights that are fitted in the space where it
+was measured and applied where the others were. Neither measures a network that
+it is asked about. Weights are at least zero, so that the sum still orders
+networks sensibly outside the space it was fitted in.
 
 Multi-Predict (https://arxiv.org/abs/2306.02459) describes a network by its
 latencies on 16 other devices for the same purpose, each of which has to be
