@@ -105,12 +105,20 @@ def from_string(strings):
 
 
 _POWERS = OPS ** np.arange(BLOCKS)[::-1]
+# What the operations are, in words that other spaces know too.
+_OPERATORS = (
+    types.Operator('skip'),
+    *(types.Operator('conv', expansion=h // 32) for h in HIDDEN[1:].tolist()),
+    types.Operator('input'),
+    types.Operator('output'),
+)
 _FEATURES = tuple((float(h) / 256,) for h in HIDDEN) + ((0.0,), (0.0,))
 SPACE = types.SearchSpace(
     spec=types.SpaceSpec(
         name='blocks',
         gene_names=NAMES,
         op_names=(*NAMES, 'input', 'output'),
+        operators=_OPERATORS,
         num_genes=BLOCKS,
         num_cells=1,
         num_nodes=BLOCKS + 2,

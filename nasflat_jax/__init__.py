@@ -39,6 +39,7 @@ _TYPES = (
     'Device',
     'Devices',
     'Episode',
+    'Operator',
     'Partition',
     'Prediction',
     'Predictor',

@@ -137,14 +137,52 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True)
+class Operator:
+  """What an operation is, in words that mean the same in every space.
+
+  Operations of two spaces that do the same have equal operators; width, size
+  and, in most spaces, stride belong to the position, not to the operator.
+
+  Attributes:
+    kind: `conv`, `inverted_residual` (expand, depthwise, project), `residual`
+      (two convolutions and a shortcut), `max_pool`, `avg_pool`, `skip`,
+      `none`, `sum`, `concat`, `resolution`, `width`, `depth`, `input`,
+      `output`, or `absent` for a code that no node takes, as one of the
+      wiring.
+    kernel: height and width of the window; two that differ stand for a
+      convolution of that window and one of the transposed one.
+    dilation: of the convolution.
+    groups: of the 1x1 convolutions of a block, or of a plain convolution.
+    expansion: channels inside a block over those of its input; of a
+      `residual`, channels of its output over those of its input.
+    stride: where the choice of the operation decides it, otherwise 1.
+    separable: depthwise, then pointwise.
+    repeats: how often the operation is applied in a row.
+    size: side of the image that a `resolution` stands for, channels of a
+      `width`, cells of a `depth`, otherwise 0.
+  """
+
+  kind: str
+  kernel: tuple[int, int] = (1, 1)
+  dilation: int = 1
+  groups: int = 1
+  expansion: int = 1
+  stride: int = 1
+  separable: bool = False
+  repeats: int = 1
+  size: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class SpaceSpec:
   """What is fixed about a search space. Static: hashes by value.
 
   Attributes:
     name: the space's name, e.g. `nasbench201`.
     gene_names: `O_g` names of the codes that genes take.
-    op_names: names of node operations, `gene_names` first, then `input` and
-      `output`.
+    op_names: names of node operations, `gene_names` first, `input` and
+      `output` last, between them what nodes do that no gene chooses.
+    operators: what each of `op_names` is; see `spaces.operator_attributes`.
     num_genes: G.
     num_cells: C.
     num_nodes: V.
@@ -162,6 +200,7 @@ class SpaceSpec:
   name: str
   gene_names: tuple[str, ...]
   op_names: tuple[str, ...]
+  operators: tuple[Operator, ...]
   num_genes: int
   num_cells: int
   num_nodes: int
@@ -187,8 +226,9 @@ class SearchSpace(NamedTuple):
     to_string: host; `genotype [B, G] -> list` of canonical strings.
     from_string: host; strings `-> genotype [B, G]` NumPy int32; `ValueError`
       naming the string and its place.
-    to_index: `genotype [B, G] -> [B]` int32, the genotype read as a number;
-      None where it does not fit (see `spaces.index_of`).
+    to_index: `genotype [B, G] -> [B]` int32, the member's number in 0 to
+      `size - 1`, in the order of `spaces.members`; None where it does not fit
+      (see `spaces.index_of`).
     from_index: `[B]` int32 `-> genotype [B, G]`; None where `to_index` is.
   """
 

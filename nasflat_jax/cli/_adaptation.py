@@ -52,7 +52,7 @@ def choose_candidates(
           f'--candidates=all: {space.spec.name} is too large to enumerate; '
           'give a file or random:N'
       )
-    return np.asarray(spaces.genotype_of(space, range(size)))
+    return spaces.members(space)
   kind, _, number = candidates.partition(':')
   if kind != 'random':
     with _main.naming('candidates'):

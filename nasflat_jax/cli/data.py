@@ -21,10 +21,10 @@ from nasflat_jax.cli import _main
 _FLAGS = flags.FlagValues()
 _SOURCE = flags.DEFINE_string(
     'source',
-    'all',
-    'Comma-separated sources (help, eagle, oneproxy, '
-    'hwnasbench, zccombine, nasflat, nasgraph, metad2a), tables such as '
-    'help_fbnet, or all.',
+    'core',
+    'Comma-separated groups (core, accuracy: the 28 tasks of '
+    'NAS-Bench-Suite-Zero and further benchmarks, all), sources such as help, '
+    'or tables such as help_fbnet.',
     flag_values=_FLAGS,
 )
 _MIRROR = flags.DEFINE_string(

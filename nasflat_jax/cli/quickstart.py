@@ -121,7 +121,7 @@ def draw_check(
   taken = {tuple(genes) for genes in np.asarray(support).tolist()}
   size = space.spec.size
   if size is not None:
-    valid = np.asarray(space.is_valid(spaces.genotype_of(space, range(size))))
+    valid = np.asarray(space.is_valid(spaces.members(space)))
     left = int(valid.sum()) - int(np.asarray(space.is_valid(support)).sum())
     if num_check > left:
       raise ValueError(

@@ -318,20 +318,17 @@ def _draw_batch(
 
 def _genotypes(space: types.SearchSpace) -> np.ndarray:
   """Resolves the flag `--genotypes`."""
-  import numpy as np
-
   from nasflat_jax import spaces
   from nasflat_jax.cli import measure
 
   if _GENOTYPES.value != 'all':
     return measure.read_genotypes(space, _GENOTYPES.value, _SEED.value)
-  size = space.spec.size
-  if size is None:
+  if space.spec.size is None:
     raise ValueError(
         f'--genotypes=all: {space.spec.name} has '
         f'{spaces.num_indices(space):,} members; give random:N or a file'
     )
-  return np.asarray(spaces.genotype_of(space, range(size)), np.int32)
+  return spaces.members(space)
 
 
 def _command() -> str:

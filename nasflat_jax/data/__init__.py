@@ -18,6 +18,8 @@ from nasflat_jax.data._manifest import select as select_sources
 from nasflat_jax.data._manifest import Source
 from nasflat_jax.data._manifest import sources
 from nasflat_jax.data._manifest import UpstreamFile
+from nasflat_jax.data._nds import NdsTable
+from nasflat_jax.data._nds import read_nds
 from nasflat_jax.data._prepare import prepare
 from nasflat_jax.data._resolve import cache_dir
 from nasflat_jax.data._resolve import data_dir
@@ -27,6 +29,11 @@ from nasflat_jax.data._resolve import load_accuracy
 from nasflat_jax.data._resolve import load_latency
 from nasflat_jax.data._resolve import load_zero_cost
 from nasflat_jax.data._resolve import own_zero_cost
+from nasflat_jax.data._task import Task
+from nasflat_jax.data._tasks import load_task
+from nasflat_jax.data._tasks import metrics
+from nasflat_jax.data._tasks import siblings
+from nasflat_jax.data._tasks import tasks
 from nasflat_jax.data._zero_cost import PROXIES
 from nasflat_jax.data._zero_cost import ZeroCostTable
 
@@ -35,9 +42,11 @@ __all__ = [
     'BASE_URL',
     'LatencyTable',
     'NEAR_DUPLICATES',
+    'NdsTable',
     'PROXIES',
     'SYNTHETIC',
     'Source',
+    'Task',
     'UpstreamFile',
     'ZeroCostTable',
     'cache_dir',
@@ -48,10 +57,15 @@ __all__ = [
     'load',
     'load_accuracy',
     'load_latency',
+    'load_task',
     'load_zero_cost',
+    'metrics',
     'own_zero_cost',
     'prepare',
+    'read_nds',
     'replacing',
     'select_sources',
+    'siblings',
     'sources',
+    'tasks',
 ]

@@ -20,10 +20,13 @@ class AccuracyTable:
     space: the space's name, e.g. `nasbench201`.
     source: where the table comes from, e.g. `nasgraph_nasbench201`.
     tasks: names of the `T` data sets, e.g. `cifar100`.
-    metrics: names of the `M` columns of each task, e.g. `test`.
+    metrics: names of the `M` columns of each task, e.g. `test`. Some sources
+      have zero-cost proxies, too, by their names in `PROXIES`.
     genotype: `[N, G]` int32, distinct rows in the convention of the space.
     values: `[T, M, N]` float64, percent where the metric is an accuracy; NaN =
       absent.
+    logarithms: those of `metrics` that hold natural logarithms of scores and
+      are not to be taken again.
 
   Raises:
     ValueError: where shapes, names or values do not fit.
@@ -47,6 +50,7 @@ class AccuracyTable:
   metrics: tuple[str, ...]
   genotype: np.ndarray  # [N, G]
   values: np.ndarray  # [T, M, N]
+  logarithms: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     genotype = np.array(self.genotype, np.int32)
@@ -55,6 +59,7 @@ class AccuracyTable:
       array.flags.writeable = False
     object.__setattr__(self, 'tasks', tuple(self.tasks))
     object.__setattr__(self, 'metrics', tuple(self.metrics))
+    object.__setattr__(self, 'logarithms', tuple(self.logarithms))
     object.__setattr__(self, 'genotype', genotype)
     object.__setattr__(self, 'values', values)
     if genotype.ndim != 2:
@@ -122,6 +127,7 @@ class AccuracyTable:
           source=np.array(self.source),
           tasks=np.array(self.tasks, np.str_),
           metrics=np.array(self.metrics, np.str_),
+          logarithms=np.array(self.logarithms, np.str_),
           genotype=self.genotype,
           values=self.values,
       )
@@ -143,6 +149,9 @@ class AccuracyTable:
             metrics=tuple(str(name) for name in npz['metrics']),
             genotype=npz['genotype'],
             values=npz['values'],
+            logarithms=tuple(
+                str(name) for name in npz['logarithms']
+            ) if 'logarithms' in npz else (),
         )
     except (
         AttributeError,

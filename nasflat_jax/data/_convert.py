@@ -18,6 +18,9 @@ import numpy as np
 
 from nasflat_jax import spaces
 from nasflat_jax.data import _convert_accuracy
+from nasflat_jax.data import _convert_benchmarks
+from nasflat_jax.data import _convert_naslib
+from nasflat_jax.data import _convert_zccombine
 from nasflat_jax.data import _convert_zero_cost
 from nasflat_jax.data import _devices
 from nasflat_jax.data import _manifest
@@ -196,6 +199,27 @@ _CONVERTERS: dict[
     'nasflat_fbnet': _convert_zero_cost.nasflat_fbnet,
     'nasgraph_nasbench201': _convert_accuracy.nasgraph_nasbench201,
     'metad2a_nasbench201': _convert_accuracy.metad2a_nasbench201,
+    **{
+        function.__name__: function
+        for function in (
+            _convert_accuracy.nasgraph_transnas_macro,
+            _convert_accuracy.nasgraph_transnas_micro,
+            _convert_naslib.suitezero_nasbench101,
+            _convert_naslib.suitezero_nasbench201,
+            _convert_naslib.suitezero_darts,
+            _convert_naslib.suitezero_transnas_micro,
+            _convert_naslib.suitezero_transnas_macro,
+            _convert_naslib.naslib_nasbench101,
+            _convert_naslib.naslib_nasbench201,
+            _convert_naslib.naslib_darts,
+            _convert_naslib.naslib725_nasbench201,
+            _convert_zccombine.zccombinetasks_nasbench201,
+            _convert_zccombine.zccombine_transnas_micro,
+            _convert_benchmarks.minibench_nasbench201,
+            _convert_benchmarks.nasbenchmacro_nasbench_macro,
+            _convert_benchmarks.ecnas_nasbench101,
+        )
+    },
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import pathlib
 
 import numpy as np
@@ -16,6 +17,18 @@ _SPLITS = ('train', 'validation', 'test')
 _TASKS = ('cifar10', 'cifar100', 'ImageNet16-120')
 # Training of 200 epochs. The API's default, 12, is another table altogether.
 _CONFIG = 'infer.tiny'
+# TransNAS-Bench-101's tasks and the metric by which the best epoch is chosen.
+_TRANSNAS = {
+    'class_scene': 'top1',
+    'class_object': 'top1',
+    'autoencoder': 'ssim',
+    'normal': 'ssim',
+    'jigsaw': 'top1',
+    'room_layout': 'neg_loss',
+    'segmentsemantic': 'acc',
+}
+_TRANSNAS_SPLITS = {'train': 'train', 'valid': 'validation', 'test': 'test'}
+_TRANSNAS_ROWS = 3256 + 4096
 
 
 def nasgraph_nasbench201(
@@ -58,6 +71,100 @@ def nasgraph_nasbench201(
       genotype=found[0],
       values=np.array(values),
   )
+
+
+def nasgraph_transnas_macro(
+    source: _manifest.Source, mirror: pathlib.Path
+) -> AccuracyTable:
+  """The 3,256 networks of TransNAS-Bench-101 macro at the best epoch.
+
+  The files hold no strings: the first rows are the benchmark's order of
+  networks, which `_macro_strings` rebuilds.
+  """
+  strings = _macro_strings()
+  genotype = spaces.get('transnas_macro').from_string(strings)
+  return _transnas(source, mirror, genotype, slice(len(strings)))
+
+
+def nasgraph_transnas_micro(
+    source: _manifest.Source, mirror: pathlib.Path
+) -> AccuracyTable:
+  """The 4,096 cells of TransNAS-Bench-101 micro at the best epoch.
+
+  The rows after those of the macro networks, in base-4 order of the digits.
+  """
+  strings = [
+      '64-41414-{}_{}{}_{}{}{}'.format(*digits)
+      for digits in itertools.product('0123', repeat=6)
+  ]
+  genotype = spaces.get('transnas_micro').from_string(strings)
+  return _transnas(source, mirror, genotype, slice(-len(strings), None))
+
+
+def _macro_strings() -> list[str]:
+  """Of every macro network, in TransNAS-Bench-101's order.
+
+  By number of modules, of doublings of channels and of halvings of the
+  resolution; then by which modules double, then by which halve.
+  """
+  strings = []
+  for modules in (4, 5, 6):
+    for doublings in (1, 2, 3):
+      for halvings in (1, 2, 3, 4):
+        for doubled in itertools.combinations(range(modules), doublings):
+          for halved in itertools.combinations(range(modules), halvings):
+            digits = (
+                1 + (i in doubled) + 2 * (i in halved) for i in range(modules)
+            )
+            strings.append(f'64-{"".join(map(str, digits))}-basic')
+  return strings
+
+
+def _transnas(
+    source: _manifest.Source,
+    mirror: pathlib.Path,
+    genotype: np.ndarray,
+    rows: slice,
+) -> AccuracyTable:
+  """Upstream's metrics; `inf`, which a loss of `room_layout` is, is absent."""
+  tables = {}
+  for task in _TRANSNAS:
+    file = source.file(f'data/transbench101_{task}.csv')
+    text = _manifest.read(file, mirror).decode('utf-8')
+    header, *lines = csv.reader(io.StringIO(text))
+    values = np.array(lines, np.float64)
+    if values.shape != (_TRANSNAS_ROWS, len(header)) or not np.array_equal(
+        values[:, header.index('file_id')], np.arange(_TRANSNAS_ROWS)
+    ):
+      raise ValueError(
+          f'{file.path}: not the {_TRANSNAS_ROWS} rows of both spaces in order'
+      )
+    values[np.isinf(values)] = np.nan
+    names = [_metric(name, _TRANSNAS[task]) for name in header]
+    tables[task] = dict(zip(names, values[rows].T, strict=True))
+    del tables[task]['file_id']
+  metrics = tuple(dict.fromkeys(name for t in tables.values() for name in t))
+  absent = np.full(len(genotype), np.nan)
+  return AccuracyTable(
+      space=source.name.partition('_')[2],
+      source=source.name,
+      tasks=tuple(_TRANSNAS),
+      metrics=metrics,
+      genotype=genotype,
+      values=np.array([
+          [table.get(name, absent) for name in metrics]
+          for table in tables.values()
+      ]),
+  )
+
+
+def _metric(name: str, main: str) -> str:
+  """`valid_top1` becomes `validation_best` where `top1` is the main one."""
+  split, _, metric = name.partition('_')
+  if split not in _TRANSNAS_SPLITS:
+    return {'time_elapsed': 'train_seconds'}.get(name, name)
+  prefix = f'{_TRANSNAS_SPLITS[split]}_best'
+  return prefix if metric == main else f'{prefix}_{metric}'
 
 
 def metad2a_nasbench201(

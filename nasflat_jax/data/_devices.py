@@ -179,6 +179,17 @@ def hwnasbench_device(column: str) -> Device:
   )
 
 
+def ecnas_device() -> Device:
+  """The GPU whose energy EC-NAS measured over four epochs of training."""
+  return Device(
+      name='quadro_rtx_6000_training_energy',
+      family='gpu',
+      processor='Quadro RTX 6000',
+      unit='kWh',
+      metric='energy',
+  )
+
+
 def _lookup(table: Mapping[str, _T], name: str, source: str) -> _T:
   if name not in table:
     raise ValueError(f'{source} has no {name!r}; known: {", ".join(table)}')

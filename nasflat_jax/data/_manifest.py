@@ -50,6 +50,8 @@ class Source:
     licence_note: what else to know of the licence.
     citation: the papers to cite.
     files: all files that the converter reads.
+    group: `core`, what `nasflat-data` gets unless told otherwise, or
+      `accuracy`, the tables of the 28 tasks and further benchmarks.
   """
 
   name: str
@@ -60,6 +62,7 @@ class Source:
   licence_note: str
   citation: tuple[str, ...]
   files: tuple[UpstreamFile, ...]
+  group: str = 'core'
 
   def file(self, path: str) -> UpstreamFile:
     """The file at that path; `ValueError` if the manifest lacks it."""
@@ -94,7 +97,9 @@ def sources() -> dict[str, Source]:
 
 
 def select(names: str) -> tuple[Source, ...]:
-  """Sources named by `names`: comma-separated tables or whole sources.
+  """Sources named by `names`: comma-separated tables, sources or groups.
+
+  The groups are `core`, `accuracy` and `all`, which is both.
 
   Example:
     >>> [source.name for source in select('eagle,help_fbnet')]
@@ -106,16 +111,18 @@ def select(names: str) -> tuple[Source, ...]:
   known = sources()
   families = {name: name.partition('_')[0] for name in known}
   wanted = {part.strip() for part in names.split(',') if part.strip()}
-  unknown = wanted - set(known) - set(families.values()) - {'all'}
+  groups = dict.fromkeys(['all', *(source.group for source in known.values())])
+  unknown = wanted - set(known) - set(families.values()) - set(groups)
   if unknown or not wanted:
     raise ValueError(
-        f'unknown source {", ".join(sorted(unknown)) or names!r}; known: all, '
-        f'{", ".join(dict.fromkeys(families.values()))}, {", ".join(known)}'
+        f'unknown source {", ".join(sorted(unknown)) or names!r}; known: '
+        f'{", ".join(groups)}, {", ".join(dict.fromkeys(families.values()))}, '
+        f'{", ".join(known)}'
     )
   return tuple(
       source
       for name, source in known.items()
-      if wanted & {'all', name, families[name]}
+      if wanted & {'all', source.group, name, families[name]}
   )
 
 

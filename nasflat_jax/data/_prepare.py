@@ -77,7 +77,8 @@ def _download_all(
     base_url: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-  files = [file for source in sources for file in source.files]
+  # Some tables share a file.
+  files = dict.fromkeys(file for source in sources for file in source.files)
   total = sum(file.num_bytes for file in files)
   done = 0
   for file in files:

@@ -37,6 +37,21 @@ _ZERO_COST = {
 _ACCURACY = {
     'nasgraph_nasbench201': 'nasbench201',
     'metad2a_nasbench201': 'nasbench201',
+    'minibench_nasbench201': 'nasbench201',
+    'suitezero_nasbench201': 'nasbench201',
+    'zccombinetasks_nasbench201': 'nasbench201',
+    'naslib725_nasbench201': 'nasbench201',
+    'naslib_nasbench201': 'nasbench201',
+    'naslib_nasbench101': 'nasbench101',
+    'suitezero_nasbench101': 'nasbench101',
+    'naslib_darts': 'darts',
+    'suitezero_darts': 'darts',
+    'suitezero_transnas_macro': 'transnas_macro',
+    'nasgraph_transnas_macro': 'transnas_macro',
+    'suitezero_transnas_micro': 'transnas_micro',
+    'nasgraph_transnas_micro': 'transnas_micro',
+    'zccombine_transnas_micro': 'transnas_micro',
+    'nasbenchmacro_nasbench_macro': 'nasbench_macro',
 }
 
 
@@ -184,8 +199,10 @@ def _find(name: str, kind: type[_Table]) -> _Table:
     if not isinstance(converted, kind):
       raise TypeError(f'{name} converts to a {type(converted).__name__}')
     return converted
+  group = _manifest.sources()[name].group
   raise FileNotFoundError(
-      f'no table {path}: run nasflat-data --source={name}, or set '
+      f'no table {path}: run nasflat-data '
+      f'--source={group if group == "accuracy" else name}, or set '
       f'${DATA_VARIABLE} to a folder that has it'
   )
 

@@ -12,6 +12,7 @@ from nasflat_jax.encodings._blocks import roofline
 from nasflat_jax.encodings._blocks import total_costs
 from nasflat_jax.encodings._costs import costs
 from nasflat_jax.encodings._costs import none
+from nasflat_jax.encodings._help_bits import help_bits
 from nasflat_jax.encodings._learned import arch2vec
 from nasflat_jax.encodings._learned import cate
 from nasflat_jax.encodings._learned import caz
@@ -22,6 +23,7 @@ __all__ = [
     'cate',
     'caz',
     'costs',
+    'help_bits',
     'live_costs',
     'live_op_counts',
     'none',

@@ -35,10 +35,18 @@ def _uses(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
   return (genotype[:, :, None] == jnp.arange(len(space.spec.gene_names))) * 1.0
 
 
-def _live(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
-  """`[B, G]` True for operations on a path from input to output."""
-  live = space.decode(genotype).live_mask.reshape(len(genotype), -1)
-  return live[:, 1 : 1 + space.spec.num_genes]
+def _genes_are_nodes(space: types.SearchSpace) -> bool:
+  """Whether the inner nodes of one cell are the genes, in their order."""
+  spec = space.spec
+  return spec.num_cells == 1 and spec.num_nodes == spec.num_genes + 2
+
+
+def _can_be_dead(space: types.SearchSpace) -> bool:
+  """Whether genes may choose operations that cannot reach the output."""
+  names = space.spec.gene_names
+  # Where genes are the nodes, an absent node is one that a gene chose.
+  pruned = 'absent' in names and not _genes_are_nodes(space)
+  return 'none' in names or pruned
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -56,19 +64,20 @@ def live_op_count_columns(
     space: types.SearchSpace, genotype: jax.Array
 ) -> jax.Array:
   """`[B, O]` live uses of each operation; `[B, 0]` where none can be dead."""
-  if 'none' not in space.spec.gene_names:
+  if not _can_be_dead(space):
     return jnp.zeros((len(genotype), 0))
-  live = _live(space, genotype)
-  return (_uses(space, genotype) * live[:, :, None]).sum(axis=1)
+  graph = space.decode(genotype)
+  uses = graph.ops[..., None] == jnp.arange(len(space.spec.gene_names))
+  return (uses & graph.live_mask[..., None]).sum(axis=(1, 2)) * 1.0
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _live_costs(space: types.SearchSpace, genotype: jax.Array) -> jax.Array:
-  if 'none' not in space.spec.gene_names:
+  if not (_can_be_dead(space) and _genes_are_nodes(space)):
     return jnp.zeros((len(genotype), 0))
-  live, costs = _live(space, genotype), space.op_costs(genotype)
+  live, costs = space.decode(genotype).live_mask, space.op_costs(genotype)
   columns = [
-      (jnp.asarray(getattr(costs, name)) * live).sum(axis=1)
+      (jnp.asarray(getattr(costs, name)) * live[:, 0, 1:-1]).sum(axis=1)
       for name in _PER_OPERATION
   ]
   return jnp.stack(columns, axis=1)
@@ -158,7 +167,7 @@ def live_op_counts(space: types.SearchSpace) -> Encode:
   """`op_counts` of live operations alone, `genotype [B, G] -> [B, F]`.
 
   The block of runtimes that do not execute what cannot reach the output. It
-  has no columns in spaces without a `none` operation.
+  has no columns in spaces in which everything reaches it.
 
   Args:
     space: the search space.
@@ -174,7 +183,7 @@ def live_costs(space: types.SearchSpace) -> Encode:
 
   Multiply-adds, weight bytes, activation bytes and kernels, standardised; for
   runtimes that do not execute what cannot reach the output. It has no columns
-  in spaces without a `none` operation.
+  in spaces in which everything reaches it, or whose genes are not the nodes.
 
   Args:
     space: the search space.

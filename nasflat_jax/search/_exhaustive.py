@@ -23,11 +23,7 @@ def all_members(space: types.SearchSpace) -> np.ndarray:
   Raises:
     ValueError: the space cannot be enumerated.
   """
-  if space.spec.size is None:
-    raise ValueError(
-        f'{space.spec.name} is too large to enumerate; give the members'
-    )
-  everything = spaces.genotype_of(space, range(space.spec.size))
+  everything = spaces.members(space)
   return everything[np.asarray(space.is_valid(everything))]
 
 

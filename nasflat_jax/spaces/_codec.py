@@ -118,6 +118,30 @@ def joined_names(spec: types.SpaceSpec, genotype: chex.Array) -> list[str]:
   return ['|'.join([spec.gene_names[gene] for gene in row]) for row in rows]
 
 
+def from_joined_names(
+    spec: types.SpaceSpec, strings: Iterable[str]
+) -> np.ndarray:
+  """`[B, G]` NumPy int32 genotypes of names joined by `|`.
+
+  Raises:
+    ValueError: naming the first string that is not of the space, and where.
+  """
+  strings = string_list(spec, strings)
+  codes = {name: code for code, name in enumerate(spec.gene_names)}
+  genotype = np.zeros((len(strings), spec.num_genes), np.int32)
+  for place, string in enumerate(strings):
+    names = string.split('|')
+    unknown = [name for name in names if name not in codes]
+    if unknown or len(names) != spec.num_genes:
+      raise ValueError(
+          f'{spec.name}: string {place} is not an architecture: {string!r}; '
+          f'expected {spec.num_genes} operations joined by |, each one of '
+          + ', '.join(spec.gene_names)
+      )
+    genotype[place] = [codes[name] for name in names]
+  return genotype
+
+
 def chain(spec: types.SpaceSpec, genotype: chex.Array) -> types.Architectures:
   """The graphs input -> genes in order -> output of `[B, G]`, all live."""
   genotype = jnp.asarray(genotype, jnp.int32)
@@ -200,6 +224,37 @@ def genotype_of(
       number, digit = divmod(number, high - low)
       genotype[row, gene] = low + digit
   return genotype
+
+
+def members(space: types.SearchSpace) -> np.ndarray:
+  """All members of a space that can be enumerated, in the order of its numbers.
+
+  Where the space has a benchmark's table, that is the table's order. Some may
+  be invalid, as cells without a path from input to output are.
+
+  Args:
+    space: a search space with a `size`.
+
+  Returns:
+    `[size, G]` NumPy int32.
+
+  Raises:
+    ValueError: the space is too large to enumerate.
+
+  Example:
+    >>> from nasflat_jax import spaces
+    >>> members(spaces.NASBENCH201).shape
+    (15625, 6)
+  """
+  size = space.spec.size
+  if size is None:
+    raise ValueError(
+        f'{space.spec.name} is too large to enumerate; give the members'
+    )
+  if space.from_index is None:
+    return genotype_of(space, range(size))
+  with jax.ensure_compile_time_eval():
+    return np.asarray(space.from_index(np.arange(size)))
 
 
 def random(

@@ -16,6 +16,7 @@ from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _fbnet_costs as _costs
 from nasflat_jax.spaces import _layer_costs
+from nasflat_jax.spaces import _operators
 
 _GENE_NAMES = _costs.GENE_NAMES
 _NUM_OPS = len(_GENE_NAMES)
@@ -34,6 +35,10 @@ def _make_spec() -> types.SpaceSpec:
       name='fbnet',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(
+          *(_operators.inverted_residual(*b) for b in _costs.BLOCKS),
+          types.Operator('skip'),
+      ),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,
@@ -96,20 +101,7 @@ def from_string(strings: Iterable[str]) -> np.ndarray:
   Raises:
     ValueError: naming the first string that is not of the space, and where.
   """
-  strings = _codec.string_list(_SPEC, strings)
-  codes = {name: code for code, name in enumerate(_GENE_NAMES)}
-  genotype = np.zeros((len(strings), _NUM_GENES), np.int32)
-  for place, string in enumerate(strings):
-    names = string.split('|')
-    unknown = [name for name in names if name not in codes]
-    if unknown or len(names) != _NUM_GENES:
-      raise ValueError(
-          f'fbnet: string {place} is not an architecture: {string!r}; '
-          f'expected {_NUM_GENES} operations joined by |, each one of '
-          + ', '.join(_GENE_NAMES)
-      )
-    genotype[place] = [codes[name] for name in names]
-  return genotype
+  return _codec.from_joined_names(_SPEC, strings)
 
 
 FBNET = types.SearchSpace(

@@ -24,7 +24,7 @@ GENE_NAMES = (
     'k5_e1', 'k5_e1_g2', 'k5_e3', 'k5_e6', 'skip',
 )  # fmt: skip
 # Kernel, expansion and groups of all operations but `skip`.
-_BLOCKS = (
+BLOCKS = (
     (3, 1, 1), (3, 1, 2), (3, 3, 1), (3, 6, 1),
     (5, 1, 1), (5, 1, 2), (5, 3, 1), (5, 6, 1),
 )  # fmt: skip
@@ -103,7 +103,7 @@ def tables(setting: str) -> tuple[np.ndarray, np.ndarray]:
   )
   ops = np.stack(
       [
-          np.stack([*(_block(p, *b) for b in _BLOCKS), _skip(p)])
+          np.stack([*(_block(p, *b) for b in BLOCKS), _skip(p)])
           for p in places
       ]
   )

@@ -18,6 +18,8 @@ from nasflat_jax import types
 
 FIELDS = tuple(types.Costs.__annotations__)
 _BYTES = 4
+# Side of a square map, or height and width.
+Size = int | tuple[int, int]
 
 
 def vector(**values: float) -> np.ndarray:
@@ -25,21 +27,26 @@ def vector(**values: float) -> np.ndarray:
   return np.array([values.get(name, 0) for name in FIELDS], np.float64)
 
 
+def pixels(size: Size) -> int:
+  """Pixels of a map."""
+  return size * size if isinstance(size, int) else size[0] * size[1]
+
+
 def conv(
     channels_in: int,
     channels_out: int,
     kernel: int,
-    size_in: int,
-    size_out: int,
+    size_in: Size,
+    size_out: Size,
     *,
     groups: int = 1,
     norm: bool = True,
 ) -> np.ndarray:
-  """A bias-free convolution on square maps, fused with what follows it."""
+  """A bias-free convolution, fused with what follows it."""
   weights = kernel**2 * channels_in * channels_out // groups
-  read = channels_in * size_in**2
-  written = channels_out * size_out**2
-  multiply_adds = weights * size_out**2
+  read = channels_in * pixels(size_in)
+  written = channels_out * pixels(size_out)
+  multiply_adds = weights * pixels(size_out)
   return vector(
       multiply_adds=multiply_adds,
       flops=multiply_adds + 2 * written * norm,

@@ -19,24 +19,29 @@ import numpy as np
 
 from nasflat_jax import types
 from nasflat_jax.spaces import _codec
+from nasflat_jax.spaces import _edge_cell
 from nasflat_jax.spaces import _layer_costs
 from nasflat_jax.spaces import _nasbench201_costs as _costs
+from nasflat_jax.spaces import _operators
 
 _GENE_NAMES = (
     'none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3'
 )
-_NUM_GENES = 6
+_OPERATORS = (
+    types.Operator('none'),
+    types.Operator('skip'),
+    types.Operator('conv', (1, 1)),
+    types.Operator('conv', (3, 3)),
+    types.Operator('avg_pool', (3, 3)),
+)
+_NUM_GENES = _edge_cell.NUM_GENES
 _NUM_OPS = len(_GENE_NAMES)
 # Sorts before every other character of an expression; the count of classes
 # depends on that.
 _ZERO = '#'
 _SIZE = _NUM_OPS**_NUM_GENES
-_EDGES = (
-    (0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7),
-    (6, 7),
-)
 _SOURCES = tuple(
-    source for incoming in _costs.INCOMING for source, _ in incoming
+    source for incoming in _edge_cell.INCOMING for source, _ in incoming
 )
 
 
@@ -48,10 +53,11 @@ def _make_spec() -> types.SpaceSpec:
       name='nasbench201',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(*_OPERATORS),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,
-      edges=_EDGES,
+      edges=_edge_cell.EDGES,
       node_features=((),) * (_NUM_GENES + 2),
       op_features=(ends, *((*edge, zero, zero) for edge in costs), ends),
       size=_SIZE,
@@ -75,22 +81,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
     `Architectures` with `C = 1`, `V = 8`, `E = 10`, `F = 0`. Input and output
     are live where a `none`-free path connects them.
   """
-  genotype = jnp.asarray(genotype, jnp.int32)
-  chex.assert_shape(genotype, (None, _NUM_GENES))
-  rows = genotype.shape[0]
-  ends = jnp.full((rows, 1), _NUM_OPS, jnp.int32)
-  live = _costs.live_edges(genotype)
-  connected = live.any(-1, keepdims=True)
-  ops = jnp.concatenate([ends, genotype, ends + 1], axis=1)
-  live = jnp.concatenate([connected, live, connected], axis=1)
-  return types.Architectures(
-      genotype=genotype,
-      ops=ops[:, None],
-      edge_mask=jnp.ones((rows, 1, len(_EDGES)), bool),
-      node_mask=jnp.ones((rows, 1, _NUM_GENES + 2), bool),
-      live_mask=live[:, None],
-      encoding=jnp.zeros((rows, 0), jnp.float32),
-  )
+  return _edge_cell.decode(genotype, _NUM_OPS)
 
 
 def is_valid(genotype: chex.Array) -> jax.Array:
@@ -99,7 +90,7 @@ def is_valid(genotype: chex.Array) -> jax.Array:
   Of the 15,625 cells 15,284 are valid.
   """
   genotype = jnp.asarray(genotype)
-  connected = _costs.live_edges(genotype).any(-1)
+  connected = _edge_cell.live_edges(genotype).any(-1)
   return _codec.in_range(genotype, _NUM_OPS) & connected
 
 
@@ -222,7 +213,7 @@ def _all_genotypes() -> np.ndarray:
 @functools.cache
 def _valid_indices() -> np.ndarray:
   """`[15284]` int32 indices of the valid cells."""
-  connected = _costs.live_edges(_all_genotypes()).any(-1)
+  connected = _edge_cell.live_edges(_all_genotypes()).any(-1)
   return np.flatnonzero(connected).astype(np.int32)
 
 
@@ -244,7 +235,7 @@ def _classes() -> tuple[np.ndarray, np.ndarray]:
 def _expression(genotype: list[int]) -> str:
   """The cell's output as a canonical expression of its input."""
   nodes = ['x']
-  for incoming in _costs.INCOMING:
+  for incoming in _edge_cell.INCOMING:
     terms = []
     for source, edge in incoming:
       op, value = genotype[edge], nodes[source]

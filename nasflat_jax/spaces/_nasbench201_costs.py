@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax import types
+from nasflat_jax.spaces import _edge_cell
 from nasflat_jax.spaces import _layer_costs as layers
 
 _CELLS_PER_STAGE = 5
@@ -27,12 +28,8 @@ _SETTINGS = {
     'cifar100': (32, 100),
     'imagenet16-120': (16, 120),
 }
-# Sources and edges that enter nodes 1, 2 and 3 of the cell.
-INCOMING: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((0, 0),),
-    ((0, 1), (1, 2)),
-    ((0, 3), (1, 4), (2, 5)),
-)
+# Kernels in a row of each operation, on any edge.
+_LAUNCHES = np.tile(np.array([0, 0, 1, 1, 1]), (_edge_cell.NUM_GENES, 1))
 
 
 class Tables(NamedTuple):
@@ -159,7 +156,8 @@ def costs(genotype: chex.Array, setting: str = 'cifar10') -> types.Costs:
   xp = jnp if isinstance(genotype, jax.Array) else np
   dtype = jnp.float32 if xp is jnp else np.float64
   summed = layers.total(parts.fixed, layers.gather(parts.ops, genotype))
-  additions, chain = _additions(genotype, xp), _chain(genotype, xp)
+  additions = _edge_cell.additions(genotype)
+  chain = _edge_cell.longest_chain(genotype, _LAUNCHES)
   summed = summed + additions[:, None].astype(dtype) * xp.asarray(
       parts.addition, dtype
   )
@@ -167,57 +165,3 @@ def costs(genotype: chex.Array, setting: str = 'cifar10') -> types.Costs:
   skeleton = parts.fixed[layers.FIELDS.index('critical_path')]
   path = (repeats * chain + int(skeleton)).astype(dtype)
   return layers.as_costs(summed, critical_path=path)
-
-
-def live_edges(genotype: chex.Array) -> chex.Array:
-  """Marks the edges on a `none`-free path from the cell's input to its output.
-
-  Args:
-    genotype: `[B, 6]`, NumPy or JAX; the result is of the same kind.
-
-  Returns:
-    `[B, 6]` bool.
-  """
-  genotype = layers.as_array(genotype)
-  xp = jnp if isinstance(genotype, jax.Array) else np
-  wired = [genotype[..., edge] != 0 for edge in range(6)]
-  always = xp.ones_like(wired[0])
-  reached = [always]
-  for incoming in INCOMING:
-    node = xp.zeros_like(always)
-    for source, edge in incoming:
-      node = node | (reached[source] & wired[edge])
-    reached.append(node)
-  reaching = [xp.zeros_like(always)] * 3 + [always]
-  for target in (3, 2, 1):
-    for source, edge in INCOMING[target - 1]:
-      reaching[source] = reaching[source] | (reaching[target] & wired[edge])
-  live = [always] * 6
-  for target, incoming in enumerate(INCOMING, start=1):
-    for source, edge in incoming:
-      live[edge] = wired[edge] & reached[source] & reaching[target]
-  return xp.stack(live, axis=-1)
-
-
-def _additions(genotype, xp):
-  """`[B]` additions of a cell, dead edges included."""
-  wired = (genotype != 0).astype(xp.int32)
-  return sum(
-      xp.maximum(sum(wired[:, edge] for _, edge in incoming) - 1, 0)
-      for incoming in INCOMING
-  )
-
-
-def _chain(genotype, xp):
-  """`[B]` kernels on the longest chain through the live edges of a cell."""
-  live = live_edges(genotype)
-  launches = (genotype >= 2).astype(xp.int32)
-  finish = [xp.zeros_like(launches[:, 0])]
-  for incoming in INCOMING:
-    node = xp.full_like(finish[0], -1)  # -1: nothing has arrived yet.
-    for source, edge in incoming:
-      arrival = finish[source] + launches[:, edge]
-      summed = xp.where(node < 0, arrival, xp.maximum(node, arrival) + 1)
-      node = xp.where(live[:, edge], summed, node)
-    finish.append(node)
-  return xp.maximum(finish[-1], 0)

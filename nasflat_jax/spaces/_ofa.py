@@ -23,20 +23,18 @@ import numpy as np
 from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _ofa_costs as _costs
+from nasflat_jax.spaces import _operators
+from nasflat_jax.spaces import _staged
 
 _GENE_NAMES = _costs.GENE_NAMES
 _NUM_OPS = len(_GENE_NAMES)
 _NUM_GENES = 1 + _costs.NUM_BLOCKS
 _SKIP = _costs.SKIP
 _EDGES = tuple((node, node + 1) for node in range(_NUM_GENES + 1))
-_LOW, _HIGH = np.array(_costs.GENE_RANGES).T
-_IN_RANGE = (np.arange(_NUM_OPS) >= _LOW[:, None]) & (
-    np.arange(_NUM_OPS) < _HIGH[:, None]
-)  # [G, O]
-_IS_SKIP = np.arange(_NUM_OPS) == _SKIP
+_LOW, _HIGH = _costs.GENE_RANGES[0]
 # Genes of the blocks that may be missing, one of each stage.
 _THIRD = np.arange(3, _NUM_GENES, _costs.STAGE_DEPTH)
-_FOURTH = _THIRD + 1
+_STAGES = _staged.Stages(_costs.GENE_RANGES, _SKIP, _THIRD, _THIRD + 1)
 
 
 def _make_spec() -> types.SpaceSpec:
@@ -49,6 +47,11 @@ def _make_spec() -> types.SpaceSpec:
       name='ofa',
       gene_names=_GENE_NAMES,
       op_names=(*_GENE_NAMES, 'input', 'output'),
+      operators=_operators.with_ends(
+          *(_operators.inverted_residual(*b) for b in _costs.BLOCKS),
+          types.Operator('skip'),
+          *(types.Operator('resolution', size=r) for r in _costs.RESOLUTIONS),
+      ),
       num_genes=_NUM_GENES,
       num_cells=1,
       num_nodes=_NUM_GENES + 2,
@@ -80,10 +83,7 @@ def decode(genotype: chex.Array) -> types.Architectures:
 
 def is_valid(genotype: chex.Array) -> jax.Array:
   """`[B]` True where genes are in range and no block follows a skip."""
-  genotype = jnp.asarray(genotype)
-  in_range = ((genotype >= _LOW) & (genotype < _HIGH)).all(-1)
-  revived = (genotype[..., _THIRD] == _SKIP) & (genotype[..., _FOURTH] != _SKIP)
-  return in_range & ~revived.any(-1)
+  return _staged.is_valid(genotype, _STAGES)
 
 
 def random(key: chex.PRNGKey, n: int) -> jax.Array:
@@ -94,15 +94,12 @@ def random(key: chex.PRNGKey, n: int) -> jax.Array:
   """
   resolution_key, depth_key, block_key = jax.random.split(key, 3)
   resolution = jax.random.randint(
-      resolution_key, (n, 1), _LOW[0], _HIGH[0], jnp.int32
+      resolution_key, (n, 1), _LOW, _HIGH, jnp.int32
   )
-  shape = (n, _costs.NUM_STAGES, _costs.STAGE_DEPTH)
-  depth = jax.random.randint(
-      depth_key, (*shape[:2], 1), _costs.MIN_DEPTH, _costs.STAGE_DEPTH + 1
+  blocks = _staged.random_blocks(
+      depth_key, block_key, (n, _costs.NUM_STAGES), _SKIP
   )
-  block = jax.random.randint(block_key, shape, 0, _SKIP, jnp.int32)
-  block = jnp.where(jnp.arange(_costs.STAGE_DEPTH) < depth, block, _SKIP)
-  return jnp.concatenate([resolution, block.reshape(n, -1)], axis=1)
+  return jnp.concatenate([resolution, blocks], axis=1)
 
 
 def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
@@ -110,40 +107,14 @@ def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
 
   A stage grows or shrinks at its end only: by its last block, one at a time.
   """
-  genotype = jnp.asarray(genotype, jnp.int32)
-  rows = genotype.shape[0]
-  skipped = (genotype == _SKIP)[..., None]  # [B, G, 1]
-  allowed = jnp.broadcast_to(_IN_RANGE, (rows, *_IN_RANGE.shape))
-  allowed &= genotype[..., None] != jnp.arange(_NUM_OPS)
-  allowed = allowed.at[:, _THIRD].set(
-      allowed[:, _THIRD] & (skipped[:, _FOURTH] | ~_IS_SKIP)
-  )
-  allowed = allowed.at[:, _FOURTH].set(
-      allowed[:, _FOURTH] & (~skipped[:, _THIRD] | _IS_SKIP)
-  )
-  logits = jnp.where(allowed.reshape(rows, -1), 0.0, -jnp.inf)
-  choice = jax.random.categorical(key, logits, axis=-1)[:, None]
-  changed = jnp.arange(_NUM_GENES) == choice // _NUM_OPS
-  return jnp.where(changed, (choice % _NUM_OPS).astype(jnp.int32), genotype)
+  return _staged.mutate(key, genotype, _STAGES)
 
 
 def crossover(
     key: chex.PRNGKey, a: chex.Array, b: chex.Array
 ) -> jax.Array:
-  """Takes each gene from `a` or `b` `[B, 21]` with equal chances.
-
-  Where the third block of a stage is a skip, the fourth comes from the same
-  parent, in which it is one too: children of valid parents are valid.
-  """
-  a, b = jnp.asarray(a, jnp.int32), jnp.asarray(b, jnp.int32)
-  chex.assert_equal_shape([a, b])
-  from_a = jax.random.bernoulli(key, 0.5, a.shape)
-  child = jnp.where(from_a, a, b)
-  tied = child[:, _THIRD] == _SKIP
-  from_a = from_a.at[:, _FOURTH].set(
-      jnp.where(tied, from_a[:, _THIRD], from_a[:, _FOURTH])
-  )
-  return jnp.where(from_a, a, b)
+  """Takes each gene from `a` or `b` `[B, 21]`; children of valid are valid."""
+  return _staged.crossover(key, a, b, _STAGES)
 
 
 def to_string(genotype: chex.Array) -> list[str]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasflat_jax import spaces
 from nasflat_jax import types
 from nasflat_jax.testing import _require
 
@@ -46,11 +47,13 @@ def _check_spec(contract: _require.Contract, spec: types.SpaceSpec) -> None:
   contract.require(
       hash(twin) == hash(spec) and twin == spec, 'spec must hash by value'
   )
-  count = len(spec.gene_names)
   contract.require(
-      spec.op_names == (*spec.gene_names, 'input', 'output'),
-      'op_names must be gene_names, input, output',
+      spec.op_names[: len(spec.gene_names)] == spec.gene_names
+      and spec.op_names[len(spec.gene_names) :][-2:] == ('input', 'output')
+      and len(set(spec.op_names)) == len(spec.op_names),
+      'op_names must be distinct: gene_names first, input and output last',
   )
+  _check_operators(contract, spec)
   contract.require(
       len(set(spec.edges)) == len(spec.edges)
       and all(0 <= s < r < spec.num_nodes for s, r in spec.edges),
@@ -63,7 +66,8 @@ def _check_spec(contract: _require.Contract, spec: types.SpaceSpec) -> None:
   )
   costs = np.asarray(spec.op_features, np.float64)
   contract.require(
-      costs.shape[:2] == (spec.num_nodes, count + 2) and costs.ndim == 3,
+      costs.ndim == 3
+      and costs.shape[:2] == (spec.num_nodes, len(spec.op_names)),
       f'op_features must be [V][O][P], got {costs.shape}',
   )
   for values, what in ((positions, 'node'), (costs, 'op')):
@@ -71,6 +75,26 @@ def _check_spec(contract: _require.Contract, spec: types.SpaceSpec) -> None:
         np.isfinite(values).all() and np.abs(values).max(initial=0) < 10,
         f'{what}_features must be finite and of order one',
     )
+
+
+def _check_operators(contract, spec) -> None:
+  contract.require(
+      len(spec.operators) == len(spec.op_names),
+      'operators must be one for each of op_names',
+  )
+  try:
+    attributes = spaces.operator_attributes(spec)
+  except ValueError as error:
+    contract.require(False, f'operators: {error}')
+  contract.require(
+      np.isfinite(attributes).all() and (attributes >= 0).all(),
+      'operators must have counts of at least 1',
+  )
+  ends = [operator.kind for operator in spec.operators[-2:]]
+  contract.require(
+      ends == ['input', 'output'],
+      f'operators must end with those of input and output, got {ends}',
+  )
 
 
 def _check_genotype(contract, space, genotype, what) -> None:

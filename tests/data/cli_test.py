@@ -35,7 +35,7 @@ class CliTest(parameterized.TestCase):
   @parameterized.named_parameters(
       ('flag', ['--sauce=help'], "Unknown command line flag 'sauce'"),
       ('argument', ['help'], "unexpected argument 'help'"),
-      ('source', ['--source=nope'], "unknown source 'nope'; known: all, help"),
+      ('source', ['--source=nope'], "unknown source 'nope'; known: all, core"),
       ('no_mirror', ['--mirror=/absent'], 'the mirror /absent is not a folder'),
       ('empty', ['--mirror='], '--mirror is empty'),
   )

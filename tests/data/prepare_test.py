@@ -121,6 +121,17 @@ class PrepareTest(absltest.TestCase):
     self.assertEqual(seen[-1], (len(self.content), len(self.content)))
     self.assertTrue((self.out / 'upstream' / self.file.mirror_path).is_file())
 
+  def test_a_file_of_two_sources_is_downloaded_and_counted_once(self):
+    host = fake_upstream.Host({self.file.mirror_path: self.content})
+    seen = []
+    with host.serving():
+      data.prepare(
+          [self.source, self.source], self.out, base_url=host.url,
+          progress=lambda done, total: seen.append(total),
+      )
+    self.assertLen(host.requests, 1)
+    self.assertEqual(set(seen), {len(self.content)})
+
 
 class ResolveTest(absltest.TestCase):
 

@@ -80,6 +80,20 @@ class BlocksTest(parameterized.TestCase):
     np.testing.assert_array_equal(live(dead), live(none))
     assert np.abs(np.asarray(counts(dead) - counts(none))).max() > 0.1
 
+  def test_live_counts_follow_the_graph_where_genes_are_no_nodes(self):
+    space = spaces.NDS_DARTS
+    low = np.array(space.spec.gene_ranges)[:, 0]
+    edges = slice(len(low) - 8, len(low))  # of the last cell
+    genotype = np.tile(low.astype(np.int32), (3, 1))
+    genotype[:, edges] = 3
+    genotype[1:, edges.start : edges.start + 2] = 0
+    # The wiring `low` chains every step to the first input alone.
+    genotype[2, edges.start : edges.start + 2] = 0, 3
+    values = np.asarray(encodings.live_op_counts(space)(genotype), np.float64)
+    assert values[1].tolist() != values[0].tolist()
+    assert values[2].tolist() not in (values[0].tolist(), values[1].tolist())
+    assert encodings.live_costs(space)(genotype).shape == (3, 0)
+
   @parameterized.parameters(*_BLOCKS)
   def test_jit_changes_nothing(self, block):
     encode = getattr(encodings, block)(spaces.NASBENCH201)

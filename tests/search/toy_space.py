@@ -38,6 +38,7 @@ SPACE = spaces.FBNET._replace(
         name='toy',
         gene_names=tuple('abcdef'),
         op_names=(*'abcdef', 'input', 'output'),
+        operators=(),
         num_genes=GENES,
         num_cells=1,
         num_nodes=GENES + 2,

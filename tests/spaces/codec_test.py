@@ -1,5 +1,6 @@
 """Names, exact indices and the moves shared by the spaces."""
 
+import dataclasses
 import re
 
 import jax
@@ -8,27 +9,42 @@ import pytest
 
 from nasflat_jax import spaces
 
-_SPACES = [spaces.NASBENCH201, spaces.FBNET, spaces.OFA]
-_IDS = ['nasbench201', 'fbnet', 'ofa']
+_SPACES = [spaces.get(name) for name in spaces.names()]
+_IDS = spaces.names()
 _each_space = pytest.mark.parametrize('space', _SPACES, ids=_IDS)
+# Moves are in the contract of all; many draws of those that share no code.
+_MOVED = ('nasbench201', 'fbnet', 'ofa')
+_each_moved = pytest.mark.parametrize(
+    'space', [spaces.get(name) for name in _MOVED], ids=_MOVED
+)
 
 
 def test_get_returns_the_constants():
-  assert spaces.names() == ('nasbench201', 'fbnet', 'ofa')
+  assert list(_IDS) == sorted(set(_IDS))
   assert spaces.get('nasbench201') is spaces.NASBENCH201
   assert spaces.get('fbnet') is spaces.FBNET
   assert spaces.get('ofa') is spaces.OFA
 
 
 def test_get_lists_the_known_names():
-  with pytest.raises(ValueError, match="'darts'; known: nasbench201, fbnet"):
-    spaces.get('darts')
+  with pytest.raises(ValueError, match="'lstm'; known: .*fbnet, .*nasbench201"):
+    spaces.get('lstm')
+
+
+def test_a_public_constant_is_registered(monkeypatch):
+  mine = spaces.FBNET._replace(
+      spec=dataclasses.replace(spaces.FBNET.spec, name='mine')
+  )
+  monkeypatch.setattr(spaces, 'MINE', mine, raising=False)
+  monkeypatch.setattr(spaces, '__all__', (*spaces.__all__, 'MINE'))
+  assert spaces.get('mine') is mine and 'mine' in spaces.names()
+  assert spaces.space_token('mine').sum() == 1
 
 
 @_each_space
 def test_spec_shapes_fit_each_other(space):
   spec = space.spec
-  assert spec.op_names == (*spec.gene_names, 'input', 'output')
+  assert len(spec.op_names) == len(spec.operators)
   assert all(s < r < spec.num_nodes for s, r in spec.edges)
   node_features = np.array(spec.node_features)
   op_features = np.array(spec.op_features)
@@ -60,11 +76,19 @@ def test_index_of_is_exact_beyond_64_bits():
 
 @_each_space
 def test_genotype_of_inverts_index_of(space):
-  genotype = np.asarray(space.random(jax.random.key(0), 50))
-  numbers = spaces.index_of(space, genotype)
-  assert len(set(numbers)) > 40
-  np.testing.assert_array_equal(spaces.genotype_of(space, numbers), genotype)
-  assert spaces.genotype_of(space, numbers).dtype == np.int32
+  last = spaces.num_indices(space) - 1
+  numbers = [last * part // 997 for part in range(0, 998, 7)] + [last]
+  genotype = spaces.genotype_of(space, numbers)
+  assert spaces.index_of(space, genotype) == numbers
+  assert genotype.dtype == np.int32
+
+
+def test_members_are_in_the_order_of_their_numbers():
+  everything = spaces.members(spaces.NASBENCH201)
+  wanted = spaces.genotype_of(spaces.NASBENCH201, range(15625))
+  np.testing.assert_array_equal(everything, wanted)
+  with pytest.raises(ValueError, match='fbnet is too large to enumerate'):
+    spaces.members(spaces.FBNET)
 
 
 @_each_space
@@ -100,7 +124,7 @@ def test_from_string_refuses_what_is_no_list_of_strings(space):
   assert space.from_string([]).shape == (0, space.spec.num_genes)
 
 
-@_each_space
+@_each_moved
 def test_moves_are_batched_and_jittable(space):
   keys = jax.random.split(jax.random.key(1), 3)
   a = jax.jit(space.random, static_argnums=1)(keys[0], 200)
@@ -116,7 +140,7 @@ def test_moves_are_batched_and_jittable(space):
     assert (child != jitted(keys[0], *parents)).any()
 
 
-@_each_space
+@_each_moved
 def test_mutate_changes_exactly_one_gene(space):
   parent = space.random(jax.random.key(2), 500)
   child = jax.jit(space.mutate)(jax.random.key(3), parent)
@@ -125,7 +149,7 @@ def test_mutate_changes_exactly_one_gene(space):
   assert changed.any(0).all()
 
 
-@_each_space
+@_each_moved
 def test_crossover_mixes_genes_of_both_parents(space):
   a = space.random(jax.random.key(4), 2000)
   b = space.random(jax.random.key(5), 2000)
@@ -136,7 +160,7 @@ def test_crossover_mixes_genes_of_both_parents(space):
   assert 0.45 < from_b < 0.55
 
 
-@_each_space
+@_each_moved
 def test_decode_rows_do_not_depend_on_each_other(space):
   genotype = space.random(jax.random.key(7), 5)
   decode = jax.jit(space.decode)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nasflat_jax import data
+from nasflat_jax import encodings
 from nasflat_jax import spaces
 from nasflat_jax import types
 from nasflat_jax.data import _unpickle
@@ -70,6 +71,8 @@ def test_the_table_is_helps_networks_in_their_order():
   encoding = _help_encoding(networks)
   assert encoding.shape == (5000, 145)
   np.testing.assert_array_equal(_encode(table.genotype), encoding)
+  bits = encodings.help_bits(spaces.OFA)(table.genotype)
+  np.testing.assert_array_equal(bits, encoding)
   np.testing.assert_array_equal(_decode(encoding), table.genotype)
 
 
