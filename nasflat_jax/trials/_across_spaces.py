@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import dataclasses
 
 import chex
@@ -36,6 +37,47 @@ def _rows(
   return np.sort(np.asarray(jax.random.permutation(key, ids))[:num])
 
 
+def known_elsewhere(
+    tasks: Sequence[types.Partition], other: data.LatencyTable
+) -> list[types.Partition]:
+  """One task for each target that another table has too, see `run`.
+
+  Args:
+    tasks: splits of devices.
+    other: latencies in another space.
+
+  Returns:
+    Splits with one target each, named `TASK:TARGET`, whose sources are those of
+    the task that `other` has.
+
+  Raises:
+    ValueError: a task is on the space of `other`, or `other` has no target, or
+      no source, of it.
+  """
+  names = {device.name for device in other.devices}
+  found = []
+  for task in tasks:
+    if task.space == other.space:
+      raise ValueError(
+          f'task {task.name} is on {other.space}, the space that its devices '
+          'are to be known from'
+      )
+    source = tuple(name for name in task.source if name in names)
+    target = tuple(name for name in task.target if name in names)
+    if not source or not target:
+      raise ValueError(
+          f'{other.source} has {len(source)} sources and {len(target)} targets '
+          f'of task {task.name}, one of each is needed'
+      )
+    found += [
+        dataclasses.replace(
+            task, name=f'{task.name}:{device}', source=source, target=(device,)
+        )
+        for device in target
+    ]
+  return found
+
+
 def across_spaces(
     key: chex.PRNGKey,
     other: data.LatencyTable,
@@ -45,6 +87,7 @@ def across_spaces(
     sources: tuple[str, ...],
     num_other: int | None = None,
     num_source: int | None = None,
+    name: str | None = None,
 ) -> tuple[methods.Problem, data.LatencyTable]:
   """A device of one table as the target of a task in another.
 
@@ -64,6 +107,7 @@ def across_spaces(
       all these devices.
     num_source: rows of `table` that may be read of the sources; None is all,
       which leaves nothing to judge.
+    name: of the task; None names it by the spaces and the target.
 
   Returns:
     The problem, for `Method.prepare`, and the table for `draw` and `evaluate`.
@@ -75,7 +119,7 @@ def across_spaces(
   if target in sources:
     raise ValueError(f'sources: {target!r} is the target')
   partition = types.Partition(
-      name=f'{other.space}->{table.space}:{target}',
+      name=name or f'{other.space}->{table.space}:{target}',
       space=table.space,
       source=tuple(sources),
       target=(target,),

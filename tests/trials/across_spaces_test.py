@@ -1,3 +1,5 @@
+import dataclasses
+
 from absl.testing import absltest
 import jax
 import numpy as np
@@ -93,6 +95,23 @@ class AcrossSpacesTest(absltest.TestCase):
         scores.scores[0],
     )
     self.assertGreater(got['spearman'], 0.8)
+
+  def test_a_task_for_each_target_that_is_known(self):
+    other = _table(spaces.NASBENCH201, 80, 0)
+    task = types.Partition(
+        name='X', space='fbnet', source=('a', 'z'), target=('b', 'c', 'y')
+    )
+    found = trials.known_elsewhere([task], other)
+    self.assertEqual([t.name for t in found], ['X:b', 'X:c'])
+    self.assertEqual({t.source for t in found}, {('a',)})
+    with self.assertRaisesRegex(ValueError, 'X is on nasbench201'):
+      trials.known_elsewhere(
+          [dataclasses.replace(task, space='nasbench201')], other
+      )
+    with self.assertRaisesRegex(ValueError, '1 sources and 0 targets'):
+      trials.known_elsewhere(
+          [dataclasses.replace(task, target=('y',))], other
+      )
 
   def test_errors(self):
     for keywords, message in (
