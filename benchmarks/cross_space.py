@@ -301,6 +301,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
   parser.add_argument('--devices', choices=('six', 'all'), default='six')
   parser.add_argument('--methods', default=','.join(METHODS))
+  parser.add_argument('--to', choices=DIRECTIONS[0], default=None)
   parser.add_argument('--num_trials', type=int, default=10)
   parser.add_argument('--sizes', default=','.join(map(str, SIZES)))
   parser.add_argument('--seed', type=int, default=0)
@@ -331,6 +332,8 @@ def main() -> None:
   for device in devices:
     for direction in DIRECTIONS:
       for name in options.methods.split(','):
+        if options.to not in (None, direction[1]):
+          continue
         if (direction[1], device, name) in done:
           continue
         row = run_method(
