@@ -119,9 +119,10 @@ def _train(
 
   def update(carry, chosen):
     params, state = carry
-    loss = lambda p: jnp.abs(  # noqa: E731
-        _Network().apply(p, vectors[chosen]) - label[chosen]
-    ).sum()
+    def loss(params):
+      scores = jnp.asarray(_Network().apply(params, vectors[chosen]))
+      return jnp.abs(scores - label[chosen]).sum()
+
     updates, state = optimizer.update(jax.grad(loss)(params), state, params)
     return (optax.apply_updates(params, updates), state), None
 
@@ -176,10 +177,10 @@ def hardware_latencies(
   def prepare(key: chex.PRNGKey, problem: _base.Problem) -> _State:
     other, usable = _across_spaces.elsewhere_of(problem), rows(problem)
     init_key, choose_key, train_key = jax.random.split(key, 3)
-    vectors = _scaled(other.source_latency_ms[:, usable]).T
+    scaled = _scaled(other.source_latency_ms[:, usable]).T
     label = _scaled(other.target_latency_ms[usable])
     chosen = jax.random.permutation(choose_key, len(usable))[:num_source]
-    vectors = jnp.asarray(vectors, jnp.float32)[chosen]
+    vectors = jnp.asarray(scaled, jnp.float32)[chosen]
     params = _train(
         train_key,
         _Network().init(init_key, vectors),

@@ -88,7 +88,7 @@ def _prior(
   # Only ratios matter; a signal variance of 1 keeps float32 well conditioned.
   weight /= weight.sum(axis=1, keepdims=True)
   noise = np.exp(_NOISE + _NOISE_SPREAD * normal[:, -1])
-  left = 1.0
+  left = np.ones(len(noise))
   if slopes is not None:
     left = np.where(trusts, _LEFT, 1.0)
     noise = noise * np.where(trusts, _LEFT_NOISE, 1.0)

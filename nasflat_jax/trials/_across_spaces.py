@@ -39,7 +39,7 @@ def _rows(
 
 def known_elsewhere(
     tasks: Sequence[types.Partition], other: data.LatencyTable
-) -> list[types.Partition]:
+) -> tuple[types.Partition, ...]:
   """One task for each target that another table has too, see `run`.
 
   Args:
@@ -75,7 +75,7 @@ def known_elsewhere(
         )
         for device in target
     ]
-  return found
+  return tuple(found)
 
 
 def across_spaces(
