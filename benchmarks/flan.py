@@ -15,11 +15,12 @@ is trained on labels of another task first and fine-tuned. Results are kept in
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import datetime
 import json
 import pathlib
+import re
 import statistics
 import sys
 import time
@@ -33,7 +34,6 @@ from scipy import stats
 from nasflat_jax import data
 from nasflat_jax import encodings
 from nasflat_jax import predictors
-from nasflat_jax import reports
 from nasflat_jax import spaces
 from nasflat_jax import transfer
 from nasflat_jax import types
@@ -42,6 +42,7 @@ from nasflat_jax.encodings import proxies
 _HALVES_SEED = 0
 _FIRST_SEED = 1000
 _RIDGE = 0.1
+_LINE = re.compile(r'n=(\d+) draw (\d+): tau (-?[\d.]+), ([\d.]+) s')
 _OUT = pathlib.Path(__file__).parent / 'results' / 'flan.json'
 
 
@@ -179,8 +180,12 @@ def _best_proxy(task: _Task, chosen: np.ndarray) -> np.ndarray:
   return known[:, best] * np.sign(taus[best])
 
 
-def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
+def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+  """One record for each number of labels, as soon as it is there."""
   task = _task(args.space, args.task, args.features)
+  if args.log:
+    yield from _from_log(args, task)
+    return
   among = (args.space,)
   params, source_seconds = None, 0.0
   if args.source:
@@ -189,15 +194,12 @@ def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
   long, short = _networks(args, task.space, among)
   network = long if params is None else short
   longest = max(args.sizes)
-  records = []
   if params is not None:
     scores = network.score(
         jax.tree.map(lambda x: x[None], params), task.architectures
     )
     tau = _tau(np.asarray(scores[0]), task.accuracy)
-    records.append(
-        _record(args, task, 0, [tau], [0.0], source_seconds, {})
-    )
+    yield _record(args, task, 0, [tau], [0.0], source_seconds, {})
   for size in args.sizes:
     taus, seconds, rivals = [], [], {'ridge': [], 'best proxy': []}
     draws = _draws(len(task.accuracy), size, args.draws, args.split)
@@ -223,10 +225,28 @@ def _evaluate(args: argparse.Namespace) -> list[dict[str, Any]]:
         rivals[name].append(_tau(guess, task.accuracy[judged]))
       print(f'n={size} draw {draw}: tau {taus[-1]:.3f}, {seconds[-1]:.1f} s',
             flush=True)
-    records.append(
-        _record(args, task, size, taus, seconds, source_seconds, rivals)
+    yield _record(args, task, size, taus, seconds, source_seconds, rivals)
+
+
+def _from_log(
+    args: argparse.Namespace, task: _Task
+) -> Iterator[dict[str, Any]]:
+  """Records of the draws that an interrupted run has printed."""
+  found = _LINE.findall(args.log.read_text())
+  for size in args.sizes:
+    rows = [row for row in found if int(row[0]) == size]
+    if not rows:
+      continue
+    rivals = {'ridge': [], 'best proxy': []}
+    draws = _draws(len(task.accuracy), size, len(rows), args.split)
+    for chosen, judged in draws:
+      for name, rival in (('ridge', _ridge), ('best proxy', _best_proxy)):
+        guess = rival(task, chosen)[judged]
+        rivals[name].append(_tau(guess, task.accuracy[judged]))
+    yield _record(
+        args, task, size, [float(row[2]) for row in rows],
+        [float(row[3]) for row in rows], 0.0, rivals,
     )
-  return records
 
 
 def _record(args, task, size, taus, seconds, source_seconds, rivals):
@@ -250,7 +270,10 @@ def _record(args, task, size, taus, seconds, source_seconds, rivals):
       'architectures': len(task.accuracy),
       'jax': jax.__version__,
       'date': datetime.date.today().isoformat(),
-      'command': 'python benchmarks/flan.py ' + ' '.join(sys.argv[1:]),
+      'command': 'python benchmarks/flan.py ' + ' '.join(
+          word for word in sys.argv[1:]
+          if not word.startswith(('--out', '--log'))
+      ),
   }
 
 
@@ -283,10 +306,13 @@ def main() -> None:
   parser.add_argument('--sizes', default='8,40,80')
   parser.add_argument('--draws', type=int, default=5)
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--log', type=pathlib.Path,
+                      help='what an interrupted run printed, to keep')
   parser.add_argument('--out', type=pathlib.Path, default=_OUT)
   args = parser.parse_args()
   args.sizes = [int(size) for size in args.sizes.split(',')]
-  _keep(args.out, _evaluate(args))
+  for record in _evaluate(args):
+    _keep(args.out, [record])
 
 
 if __name__ == '__main__':

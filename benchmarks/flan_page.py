@@ -1,6 +1,6 @@
 """Writes `results/flan.md` from what `flan.py` measured.
 
-    python benchmarks/flan_page.py
+python benchmarks/flan_page.py
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import collections
 import json
 import pathlib
+import re
 from typing import Any
 
 _RESULTS = pathlib.Path(__file__).parent / 'results'
+_DRAWS = 5
 _NAMES = {'flan': 'FLAN', 'proxy_mlp': 'MLP on proxies'}
 # FLAN's raw results (flan_nas, deleted CSV files): 5 trials, mean of the last
 # four epochs' test tau; by (space, task, split, features, source).
@@ -39,13 +41,14 @@ _HEAD = """# Few-shot accuracy by learned networks
 Kendall's tau between predicted and true accuracy on architectures that the
 network has not seen, mean and standard deviation over draws of the labels;
 every draw trains from scratch, or from the same pretrained network, and is
-judged once, after its last epoch. FLAN is `predictors.flan` (150 epochs, batches of 8,
-pairwise hinge; 30 epochs after a transfer), the MLP is
+judged once, after its last epoch. FLAN is `predictors.flan` (150 epochs,
+batches of 8, pairwise hinge; 30 epochs after a transfer), the MLP is
 `predictors.proxy_mlp` (Multi-Predict's: 250 epochs, 50 after a transfer).
 *ridge* and *best proxy* see the same labels and the 13 proxies: a ridge
 regression, and the proxy that orders the labels best. *published* is FLAN's
 own run, the mean of its last four epochs; its draws, and the halves of its
-first split, are not public. 0 labels is the source's network as it is.
+first split, are not public. 0 labels is the source's network as it is; a
+source on the same space has labels of the judged cells on another data set.
 Proxies are scaled over all networks of the task; no label enters that.
 
 Hardware: two cores of an AMD EPYC, shared with other work, float32, jax {jax}.
@@ -95,7 +98,9 @@ def _rows(records: list[dict[str, Any]]) -> list[str]:
       record = found[size]
       if size:
         cell = f'{record["mean"]:.3f} ± {record["std"]:.3f}'
-        cell += f' ({record["cpu_seconds"]:.1f} s)'
+        cell += f' ({record["cpu_seconds"]:.2g} s)'
+        if len(record['tau']) != _DRAWS:
+          cell += f', {len(record["tau"])} draws'
       else:
         cell = f'{record["mean"]:.3f}'
       if size in published:
@@ -122,16 +127,16 @@ def page(records: list[dict[str, Any]]) -> str:
   for record in records:
     groups[record['space'], record['task'], record['split']].append(record)
   for (space, task, split), found in sorted(groups.items()):
-    draws = sorted({len(r['tau']) for r in found if r['size']})
     parts.append(f'## {space}, {task}, {_SPLITS[split]}\n')
     parts.append(
         f'{found[0]["architectures"]:,} architectures, metric'
-        f' `{found[0]["metric"]}`, {"/".join(map(str, draws))} draws.\n'
+        f' `{found[0]["metric"]}`, {_DRAWS} draws where nothing else is'
+        ' said.\n'
     )
     parts.append('\n'.join(_rows(found)) + '\n')
   parts.append('## Commands\n')
   commands = dict.fromkeys(
-      record['command'].split(' --out')[0] for record in records
+      re.sub(r' --out=\S+', '', record['command']) for record in records
   )
   parts.append('```\n' + '\n'.join(commands) + '\n```\n')
   return '\n'.join(parts)

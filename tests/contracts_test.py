@@ -55,8 +55,13 @@ _ENCODINGS = {
     'none': encodings.none,
     'one_hot': encodings.one_hot,
     'op_counts': encodings.op_counts,
+    'placed_costs': encodings.placed_costs,
+    'positions': encodings.positions,
     'roofline': encodings.roofline,
+    'topology': encodings.topology,
     'total_costs': encodings.total_costs,
+    'unified_arch2vec': encodings.unified_arch2vec,
+    'unified_cate': encodings.unified_cate,
     'zcp': lambda space: encodings.zcp(space, table=_proxies(space)),
 }
 # Encodings that need weights of the space.
@@ -122,6 +127,8 @@ _SMALL = {
 }
 _SMALL_MULTI_PREDICT = {'width': 16, 'max_steps': 2, 'refits': 2}
 _METHODS = {
+    'across_spaces': (methods.across_spaces, {}),
+    'across_spaces_costs': (methods.across_spaces, {'known': 'costs'}),
     'adaproxy': (methods.adaproxy, {}),
     'bayesian': (methods.bayesian, {}),
     'bayesian_alone': (methods.bayesian, {'sources': 'none'}),
@@ -129,6 +136,9 @@ _METHODS = {
     'brp_nas': (methods.brp_nas, {'hidden': 16, 'max_steps': 10}),
     'flops': (methods.flops, {}),
     'fomaml': (methods.fomaml, {'episodes': 2}),
+    'hardware_latencies': (
+        methods.hardware_latencies, {'num_source': 10, 'epochs': 2},
+    ),
     'help': (methods.help, {'episodes': 2, 'num_draws': 2}),
     'linear_sources': (methods.linear_sources, {}),
     'lookup_table': (methods.lookup_table, {}),
@@ -153,6 +163,7 @@ _METHODS = {
     'reptile': (methods.reptile, {'episodes': 2}),
     'ridge_costs': (methods.ridge_costs, {}),
     'ridge_counts': (methods.ridge_counts, {}),
+    'ridge_latencies': (methods.ridge_latencies, {}),
     'ridge_onehot': (methods.ridge_onehot, {}),
 }
 _TRANSFERS = {

@@ -2,14 +2,16 @@
 
 Example: nasflat-encode --encoding=arch2vec --space=fbnet --out=weights.npz
 
-Random networks of the space are all it needs: no table, no measurement. The
+Random networks of the space are all it needs: no table, no measurement. With
+--space=unified one encoder learns from random networks of every space. The
 file is written once training is over, so an interrupted run leaves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import datetime
+import functools
 import pathlib
 import shlex
 import sys
@@ -24,11 +26,12 @@ _ENCODING = flags.DEFINE_enum(
     'encoding', None, ['arch2vec', 'cate'], 'What to train.', required=True,
     flag_values=_FLAGS)
 _SPACE = flags.DEFINE_string(
-    'space', 'nasbench201', 'Search space.', flag_values=_FLAGS)
+    'space', 'nasbench201', 'Search space, or unified: all of them.',
+    flag_values=_FLAGS)
 _OUT = flags.DEFINE_string(
     'out', None, 'Weights to write, npz.', required=True, flag_values=_FLAGS)
 _NUM_NETWORKS = flags.DEFINE_integer(
-    'num_networks', 5000, 'Random networks; a tenth is held out.',
+    'num_networks', 5000, 'Random networks of a space; a tenth is held out.',
     lower_bound=2, flag_values=_FLAGS)
 _NUM_EPOCHS = flags.DEFINE_integer(
     'num_epochs', 4, 'Passes over the networks.', lower_bound=1,
@@ -51,12 +54,15 @@ def _train(out: pathlib.Path) -> None:
   from nasflat_jax.cli import _adaptation
   from nasflat_jax.encodings import training
 
-  with _main.naming('space'):
-    space = spaces.get(_SPACE.value)
+  trained: Callable[..., training.Weights]
+  if _SPACE.value == training.UNIFIED:
+    trained = functools.partial(training.train_unified, _ENCODING.value)
+  else:
+    with _main.naming('space'):
+      space = spaces.get(_SPACE.value)
+    trained = functools.partial(training.train, _ENCODING.value, space)
   start = time.monotonic()
-  weights = training.train(
-      _ENCODING.value,
-      space,
+  weights = trained(
       seed=_SEED.value,
       num_networks=_NUM_NETWORKS.value,
       num_epochs=_NUM_EPOCHS.value,
@@ -81,7 +87,11 @@ def _train(out: pathlib.Path) -> None:
   )
   training.save(out, weights)
   report = weights.provenance['report']
-  shown = ', '.join(f'{name} {value:.3f}' for name, value in report.items())
+  shown = ', '.join(
+      f'{name} {value:.3f}' if isinstance(value, float)
+      else f'{name} operations {value["op"]:.3f}'
+      for name, value in report.items()
+  )
   print(f'{out}: {weights.encoding} of {weights.space}; {shown}')
 
 

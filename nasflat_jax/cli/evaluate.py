@@ -77,6 +77,12 @@ _POOL = flags.DEFINE_enum(
     'pool', 'scored', ('scored', 'all'), 'Networks of an accuracy task: '
     'scored, those with all proxies, where there are enough; or all with an '
     'accuracy.', flag_values=_FLAGS)
+_SOURCE_SPACE = flags.DEFINE_string(
+    'source_space', '', 'Another space in which every target is known, e.g. '
+    'nasbench201 with --tasks=FD, for across_spaces and hardware_latencies. '
+    'Targets and sources that its table lacks are left out, and each target is '
+    'a task of its own, judged on what was read of no device.',
+    flag_values=_FLAGS)
 _OUT = flags.DEFINE_string(
     'out', None, 'Results file, JSON. Required.', flag_values=_FLAGS)
 _RESUME = flags.DEFINE_boolean(
@@ -178,11 +184,21 @@ def _evaluate() -> None:
       )
       for task in tasks
   }
+  other = None
+  if _SOURCE_SPACE.value:
+    try:
+      other = data.load_latency(_SOURCE_SPACE.value)
+      tasks = trials.known_elsewhere(tasks, other)
+    except ValueError as error:
+      raise ValueError(f'--source_space: {error}') from error
   own_proxies = _own_proxies()
   meta = trials.metadata(
       command=_command(),
       seed=_SEED.value,
-      data_sha256={s: data.fingerprint(t) for s, t in tables.items()},
+      data_sha256={
+          **{s: data.fingerprint(t) for s, t in tables.items()},
+          **({other.space: data.fingerprint(other)} if other else {}),
+      },
       settings={
           'num_support': num_support, 'num_trials': _NUM_TRIALS.value,
           'sampler': sampler_name, 'pool_size': _POOL_SIZE.value,
@@ -206,6 +222,8 @@ def _evaluate() -> None:
       sampler=sampler, sampler_name=sampler_name, features=features,
       chooser=chooser, pool_size=_POOL_SIZE.value or None, store=store,
       pretraining=pretraining,
+      other=other,
+      num_other=_NUM_SOURCE.value if other else None,
       # Nothing compiled for a task serves the next one, whose sources differ;
       # on CPU programs hold memory maps, whose number the system limits.
       on_task_end=jax.clear_caches,

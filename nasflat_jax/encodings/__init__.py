@@ -16,6 +16,8 @@ from nasflat_jax.encodings._help_bits import help_bits
 from nasflat_jax.encodings._learned import arch2vec
 from nasflat_jax.encodings._learned import cate
 from nasflat_jax.encodings._learned import caz
+from nasflat_jax.encodings._learned import unified_arch2vec
+from nasflat_jax.encodings._learned import unified_cate
 from nasflat_jax.encodings._structure import placed_costs
 from nasflat_jax.encodings._structure import positions
 from nasflat_jax.encodings._structure import topology
@@ -37,5 +39,7 @@ __all__ = [
     'roofline',
     'topology',
     'total_costs',
+    'unified_arch2vec',
+    'unified_cate',
     'zcp',
 ]

@@ -36,13 +36,13 @@ class Block(nn.Module):
   def __call__(
       self, x: jax.Array, mask: jax.Array | None, *, train: bool  # [B, T, F]
   ) -> jax.Array:
-    """`[B, T, F]`; `mask [T, T]` is True where a token may look."""
+    """`[B, T, F]`; `mask` is True where a token may look, `[B, 1, T, T]`."""
     drop = nn.Dropout(_DROPOUT, deterministic=not train)
     attend = nn.MultiHeadDotProductAttention(
         _HEADS, dropout_rate=_DROPOUT, deterministic=not train
     )
     normed = nn.LayerNorm()(x)
-    x = x + drop(attend(normed, mask=None if mask is None else mask[None]))
+    x = x + drop(attend(normed, mask=mask))
     hidden = nn.gelu(nn.Dense(self.hidden)(nn.LayerNorm()(x)))
     return x + drop(nn.Dense(x.shape[-1])(drop(hidden)))
 
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
     embed = nn.Embed(mask_token(self.spec) + 1, WIDTH, name='tokens')
     x = embed(tokens) * np.sqrt(WIDTH) + jnp.asarray(_positions(self.spec))
     x = nn.Dropout(_DROPOUT, deterministic=not train)(x)
-    mask = jnp.asarray(_graph.ancestors(self.spec))[None]
+    mask = jnp.asarray(_graph.ancestors(self.spec))[None, None]
     for _ in range(self.blocks):
       x = Block(hidden=4 * WIDTH)(x, mask, train=train)
     return nn.LayerNorm()(x)

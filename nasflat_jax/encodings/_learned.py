@@ -13,11 +13,17 @@ from nasflat_jax import types
 from nasflat_jax.encodings import _arch2vec
 from nasflat_jax.encodings import _cate
 from nasflat_jax.encodings import _graph
+from nasflat_jax.encodings import _unified
+from nasflat_jax.encodings import _unified_arch2vec
+from nasflat_jax.encodings import _unified_cate
 from nasflat_jax.encodings import _weights
 from nasflat_jax.encodings import _zero_cost
 
 Encode = Callable[[chex.Array], jax.Array]
 COLUMNS = {'arch2vec': _arch2vec.columns, 'cate': _cate.columns}
+_UNIFIED_COLUMNS = {
+    'arch2vec': _unified_arch2vec.columns, 'cate': _unified_cate.columns,
+}
 _WIDTH = 32
 # Below this share of the first, a direction is rounding and not a difference.
 _LEAST = 1e-5
@@ -104,6 +110,64 @@ def caz(
     return jnp.concatenate([part(genotype) for part in parts], axis=1)
 
   return encode
+
+
+def unified_arch2vec(space: types.SearchSpace) -> Encode:
+  """arch2vec of one encoder for all spaces, `genotype [B, G] -> [B, 32]`.
+
+  FLAN's joint encoding (https://arxiv.org/abs/2403.02484): the same number
+  means the same in every space, so a predictor can go from one to another. An
+  operation is known by its attributes, which lets the encoder take spaces it
+  was not trained on. Means of the nodes are weighted by polynomials of their
+  place, cell by cell; the 32 principal components of the differences within
+  spaces are the encoding, each of standard deviation 1 within the spaces it
+  was trained on.
+
+  Args:
+    space: any search space whose operators have known kinds.
+
+  Returns:
+    A jittable encoding.
+  """
+  return unified_from_weights(space, _weights.packaged_unified('arch2vec'))
+
+
+def unified_cate(space: types.SearchSpace) -> Encode:
+  """CATE of one encoder for all spaces, `genotype [B, G] -> [B, 32]`.
+
+  FLAN's joint encoding (https://arxiv.org/abs/2403.02484); nodes are averaged,
+  reduced and scaled as in `unified_arch2vec`.
+
+  Args:
+    space: any search space whose operators have known kinds.
+
+  Returns:
+    A jittable encoding.
+  """
+  return unified_from_weights(space, _weights.packaged_unified('cate'))
+
+
+def unified_from_weights(
+    space: types.SearchSpace, weights: _weights.Weights
+) -> Encode:
+  """The encoding of a space that weights trained on all spaces stand for.
+
+  Raises:
+    ValueError: the weights are of one space.
+  """
+  if weights.space != _unified.SPACE:
+    raise ValueError(
+        f'weights of {weights.encoding} for the space {weights.space!r}, '
+        f'not {_unified.SPACE!r}'
+    )
+  columns = _UNIFIED_COLUMNS[weights.encoding]
+  return _unified.encoder(
+      lambda graph: columns(weights.variables, graph),
+      space,
+      weights.projection,
+      weights.mean,
+      weights.spread,
+  )
 
 
 def from_weights(

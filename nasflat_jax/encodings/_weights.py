@@ -24,7 +24,7 @@ class Weights(NamedTuple):
 
   Attributes:
     encoding: `arch2vec` or `cate`.
-    space: name of the search space it was trained on.
+    space: name of the search space it was trained on, or `unified`.
     variables: nested mappings of arrays, as the flax module takes them.
     projection: `[M, F]` from the encoder's moments to the embedding.
     mean: `[F]` of the embedding over the space's reference sample.
@@ -131,6 +131,18 @@ def packaged(encoding: str, space: str) -> Weights:
         f'known: {", ".join(known)}'
     )
   with importlib.resources.as_file(file) as path:
+    return load(path)
+
+
+@functools.cache
+def packaged_unified(encoding: str) -> Weights:
+  """The weights of all spaces that ship with the package.
+
+  Args:
+    encoding: `arch2vec` or `cate`.
+  """
+  folder = importlib.resources.files('nasflat_jax.encodings') / 'weights'
+  with importlib.resources.as_file(folder / f'unified_{encoding}.npz') as path:
     return load(path)
 
 

@@ -50,9 +50,10 @@ def of_task(
   """The 13 proxies of a task's networks and which are known, `[N, 26]`.
 
   Normalised as in NASFLAT (`normalise`), and cut to -5..5, over all networks of
-  the task, or over some: proxies need no training, so those of networks without a label may
-  set the scale. On NAS-Bench-201 a cell with operations off every path takes
-  the proxies of the one without these, see `encodings.zcp`.
+  the task, or over some: proxies need no training, so those of networks
+  without a label may set the scale. On NAS-Bench-201 a cell with operations
+  off every path takes the proxies of the one without these, see
+  `encodings.zcp`.
 
   Args:
     space: the task's space.

@@ -1,6 +1,8 @@
 """Few-shot latency methods: source tables and support rows in, scores out."""
 
+from nasflat_jax.methods._across_spaces import across_spaces
 from nasflat_jax.methods._adaproxy import adaproxy
+from nasflat_jax.methods._base import Elsewhere
 from nasflat_jax.methods._base import Method
 from nasflat_jax.methods._base import Problem
 from nasflat_jax.methods._base import Scores
@@ -8,6 +10,8 @@ from nasflat_jax.methods._base import Support
 from nasflat_jax.methods._bayesian import bayesian
 from nasflat_jax.methods._brp_nas import brp_nas
 from nasflat_jax.methods._flops import flops
+from nasflat_jax.methods._hardware_latencies import hardware_latencies
+from nasflat_jax.methods._hardware_latencies import ridge_latencies
 from nasflat_jax.methods._lookup_table import lookup_table
 from nasflat_jax.methods._meta import fomaml
 from nasflat_jax.methods._meta import help
@@ -23,16 +27,19 @@ from nasflat_jax.methods._sources import best_source
 from nasflat_jax.methods._sources import linear_sources
 
 __all__ = (
+    'Elsewhere',
     'Method',
     'Problem',
     'Scores',
     'Support',
+    'across_spaces',
     'adaproxy',
     'bayesian',
     'best_source',
     'brp_nas',
     'flops',
     'fomaml',
+    'hardware_latencies',
     'help',
     'linear_sources',
     'lookup_table',
@@ -43,5 +50,6 @@ __all__ = (
     'reptile',
     'ridge_costs',
     'ridge_counts',
+    'ridge_latencies',
     'ridge_onehot',
 )

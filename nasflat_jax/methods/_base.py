@@ -18,8 +18,26 @@ from nasflat_jax import types
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Elsewhere:
+  """The devices of a task in a search space other than the task's. Host only.
+
+  Attributes:
+    space: the other search space.
+    genotype: `[M, G']` int32, measured architectures of it.
+    source_latency_ms: `[S, M]` milliseconds of the task's source devices; NaN =
+      unmeasured.
+    target_latency_ms: `[M]` milliseconds of the target; NaN = unmeasured.
+  """
+
+  space: types.SearchSpace
+  genotype: np.ndarray  # [M, G']
+  source_latency_ms: np.ndarray  # [S, M]
+  target_latency_ms: np.ndarray  # [M]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
-  """One transfer task, without anything measured on a target. Host only.
+  """One transfer task, without its targets' latencies in it. Host only.
 
   Attributes:
     space: the search space.
@@ -31,6 +49,8 @@ class Problem:
     partition: the published split, or None.
     reference_ids: `[R]` int, rows measured on every source and every target,
       for methods that describe a device by its latencies there.
+    elsewhere: the same devices in another search space, of a task with one
+      target that was measured there; or None.
   """
 
   space: types.SearchSpace
@@ -42,6 +62,7 @@ class Problem:
   reference_ids: np.ndarray = dataclasses.field(  # [R]
       default_factory=lambda: np.zeros(0, np.int64)
   )
+  elsewhere: Elsewhere | None = None
 
   def __post_init__(self) -> None:
     num = len(self.genotype)
@@ -57,6 +78,14 @@ class Problem:
         raise ValueError(f'{name} must be a list of distinct rows')
       if ids.size and not 0 <= ids.min() <= ids.max() < num:
         raise ValueError(f'{name} must be rows below {num}')
+    if self.elsewhere is not None:
+      wanted = (len(self.source_names), len(self.elsewhere.genotype))
+      for name, got, want in (
+          ('source_latency_ms', self.elsewhere.source_latency_ms, wanted),
+          ('target_latency_ms', self.elsewhere.target_latency_ms, wanted[1:]),
+      ):
+        if got.shape != want:
+          raise ValueError(f'elsewhere.{name} must be {want}, got {got.shape}')
 
   @property
   def source_rows(self) -> tuple[np.ndarray, np.ndarray]:

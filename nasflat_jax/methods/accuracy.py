@@ -3,6 +3,7 @@
 from nasflat_jax.methods._accuracy_base import AccuracyMethod
 from nasflat_jax.methods._accuracy_base import AccuracyProblem
 from nasflat_jax.methods._accuracy_bayesian import bayesian
+from nasflat_jax.methods._accuracy_flan import flan
 from nasflat_jax.methods._accuracy_linear import best_proxy
 from nasflat_jax.methods._accuracy_linear import ridge
 from nasflat_jax.methods._accuracy_mlp import zcp_mlp
@@ -12,6 +13,7 @@ __all__ = (
     'AccuracyProblem',
     'bayesian',
     'best_proxy',
+    'flan',
     'ridge',
     'zcp_mlp',
 )

@@ -54,12 +54,15 @@ class BayesianPrior(NamedTuple):
     noise: `[H]` variance of a measurement, in the same units.
     power: `[P]` exponents of the warp, from 0 to 1.
     power_prob: `[P]` their prior probabilities.
+    mean: `[H, P, F]` prior mean of the coefficients of the warped latency;
+      None is 0, a device about which nothing is known.
   """
 
   variance: jax.Array  # [H, F]
   noise: jax.Array  # [H]
   power: jax.Array  # [P]
   power_prob: jax.Array  # [P]
+  mean: jax.Array | None = None  # [H, P, F]
 
 
 class BayesianPosterior(NamedTuple):
@@ -162,7 +165,7 @@ def _fit(
     gram: jax.Array,  # [H, n, n]
     noise: jax.Array,  # [H]
     outlier: jax.Array,  # [n]
-    warped: jax.Array,  # [n, P]
+    warped: jax.Array,  # [n, P], or [H, n, P]
     where: jax.Array,  # [n]
 ) -> _Fits:
   shape = _SHAPE + jnp.sum(where) / 2
@@ -240,6 +243,12 @@ def fit_bayesian(
   intercept = jnp.full((len(prior.noise), 1), _INTERCEPT, rows.dtype)
   variance = jnp.concatenate([prior.variance, intercept], axis=1)
   gram = jnp.einsum('nf,hf,mf->hnm', rows, variance, rows)
+  if prior.mean is not None:
+    chex.assert_shape(
+        prior.mean, (*prior.noise.shape, *prior.power.shape, rows.shape[1] - 1)
+    )
+    expected = jnp.einsum('nf,hpf->hnp', rows[:, :-1], prior.mean)
+    warped = warped - expected
 
   def power_prob(fits):
     evidence = jax.nn.logsumexp(fits.evidence, axis=0)
@@ -256,8 +265,10 @@ def fit_bayesian(
   root = fits.inverse @ (variance[:, None] * rows)  # [H, n, F + 1]
 
   def average(power):
-    weight, scale, dual = power
+    weight, scale, dual, known = power
     means = variance * (dual @ rows)  # [H, F + 1]
+    if known is not None:
+      means = means.at[:, :-1].add(known)
     mean = weight @ means
     scaled = weight * scale
     within = (jnp.sqrt(scaled)[:, None, None] * root).reshape(
@@ -273,7 +284,12 @@ def fit_bayesian(
 
   mean, covariance, noise = jax.lax.map(
       average,
-      (fits.weight.T, fits.scale.T, jnp.moveaxis(fits.dual, 2, 0)),
+      (
+          fits.weight.T,
+          fits.scale.T,
+          jnp.moveaxis(fits.dual, 2, 0),
+          None if prior.mean is None else jnp.moveaxis(prior.mean, 1, 0),
+      ),
   )
   return BayesianPosterior(
       mean=mean,

@@ -268,8 +268,9 @@ def flan(
     Attention is masked and includes the node itself (`GraphAttention`).
     Nodes off every path, padding among them, are cut off and not read, and
     skips are contracted; the reference does so for NAS-Bench-201 alone and
-    takes padding for a convolution elsewhere. Nodes of a chain know their place, by polynomials. A space of one cell passes it twice to the network that joins
-    two cells, so that both kinds share weights.
+    takes padding for a convolution elsewhere. Nodes of a chain know their
+    place, by polynomials. A space of one cell passes it twice to the network
+    that joins two cells, so that both kinds share weights.
 
   Args:
     spec: the search space.

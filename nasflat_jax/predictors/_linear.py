@@ -54,7 +54,8 @@ def fit_ridge(
   is fitted twice.
 
   Args:
-    features: `[..., n, F]` rows of features, finite.
+    features: `[..., n, F]` rows of features, finite; or `[n, F]`, the same for
+      all models, which are then decomposed once.
     targets: `[..., n]` values to fit, finite.
     penalties: `[P]` candidates, relative to the mean squared singular value of
       the centred features.
@@ -74,7 +75,9 @@ def fit_ridge(
   """
   features = np.asarray(features, np.float64)
   targets = np.asarray(targets, np.float64)
-  if features.shape[:-1] != targets.shape or not targets.shape[-1:] > (0,):
+  shared = features.ndim == 2 and features.shape[:1] == targets.shape[-1:]
+  fits = shared or features.shape[:-1] == targets.shape
+  if not fits or not targets.shape[-1:] > (0,):
     raise ValueError(
         'fit_ridge takes features [..., n, F] and targets [..., n] with '
         f'n >= 1, got {features.shape} and {targets.shape}'
@@ -86,7 +89,7 @@ def fit_ridge(
   # columns that no member of a space uses: those without spread in any model
   # are left out of it. They get zero weights either way.
   varied = np.ptp(features, axis=-2).reshape(-1, width).any(axis=0)
-  weights = np.zeros((*features.shape[:-2], width))
+  weights = np.zeros((*targets.shape[:-1], width))
   features = features[..., varied]
   shift = features.mean(axis=-2)  # [..., F]
   mean = targets.mean(axis=-1)  # [...]
@@ -107,6 +110,7 @@ def fit_ridge(
   # A row that no other row resembles has h = 1: nothing predicts it.
   residual = (centred[..., None] - fitted) / np.maximum(1.0 - hat, 1e-6)
   best = np.argmin(np.square(residual).sum(axis=-2), axis=-1)  # [...]
+  penalty = np.broadcast_to(penalty, (*best.shape, penalty.shape[-1]))
   penalty = np.take_along_axis(penalty, best[..., None], axis=-1)
   inverse = singular / (energy + penalty)
   slope = np.einsum('...k,...k,...kf->...f', inverse, projected, right)

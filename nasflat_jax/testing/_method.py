@@ -15,6 +15,7 @@ from nasflat_jax.testing import _require
 _ROWS = 60
 _SOURCES = 3
 _SUPPORT = 8
+_ELSEWHERE = 40
 
 
 def _problem() -> tuple[methods.Problem, np.ndarray]:
@@ -28,6 +29,8 @@ def _problem() -> tuple[methods.Problem, np.ndarray]:
   latency_ms = 1.0 + times @ hot.T
   source = latency_ms[:-1]
   source[0, :5] = np.nan  # unmeasured rows are normal in real tables
+  other = np.asarray(spaces.FBNET.random(jax.random.key(1), _ELSEWHERE))
+  elsewhere_ms = 5.0 + rng.uniform(size=(_SOURCES + 1, 9))[:, other].sum(-1)
   problem = methods.Problem(
       space=space,
       genotype=genotype,
@@ -35,6 +38,12 @@ def _problem() -> tuple[methods.Problem, np.ndarray]:
       source_latency_ms=source,
       source_ids=np.arange(_ROWS - 10),
       reference_ids=np.arange(_ROWS - 10, _ROWS - 4),
+      elsewhere=methods.Elsewhere(
+          space=spaces.FBNET,
+          genotype=other,
+          source_latency_ms=elsewhere_ms[:-1],
+          target_latency_ms=elsewhere_ms[-1],
+      ),
   )
   return problem, latency_ms[-1]
 

@@ -8,6 +8,9 @@ from nasflat_jax.transfer._accuracy_features import normal_scores
 from nasflat_jax.transfer._accuracy_sources import accuracy_source
 from nasflat_jax.transfer._accuracy_sources import AccuracySource
 from nasflat_jax.transfer._accuracy_sources import same_space
+from nasflat_jax.transfer._across_spaces import expect_by_costs
+from nasflat_jax.transfer._across_spaces import expect_by_devices
+from nasflat_jax.transfer._across_spaces import Expectation
 from nasflat_jax.transfer._adapt_devices import adapt_devices
 from nasflat_jax.transfer._adapt_devices import AdaptedDevices
 from nasflat_jax.transfer._adapt_devices import decoder
@@ -42,6 +45,11 @@ from nasflat_jax.transfer._help import HelpParams
 from nasflat_jax.transfer._help import init_modulator
 from nasflat_jax.transfer._help import Modulation
 from nasflat_jax.transfer._help import modulation
+from nasflat_jax.transfer._joint import fit_trunk
+from nasflat_jax.transfer._joint import Joint
+from nasflat_jax.transfer._joint import joint
+from nasflat_jax.transfer._joint import JointPosterior
+from nasflat_jax.transfer._joint import Trunk
 from nasflat_jax.transfer._maml import descend
 from nasflat_jax.transfer._maml import maml
 from nasflat_jax.transfer._maml import MetaParams
@@ -71,7 +79,10 @@ __all__ = (
     'BayesianModel',
     'DeviceModel',
     'EpisodeData',
+    'Expectation',
     'HelpParams',
+    'Joint',
+    'JointPosterior',
     'LEAST_PAIRS',
     'METHODS',
     'MetaParams',
@@ -81,6 +92,7 @@ __all__ = (
     'Pretrained',
     'SourceData',
     'TaskNetwork',
+    'Trunk',
     'accuracy_model',
     'accuracy_source',
     'adapt_accuracy',
@@ -96,12 +108,16 @@ __all__ = (
     'draw_episodes',
     'embed_reference',
     'episode_data',
+    'expect_by_costs',
+    'expect_by_devices',
     'fine_tune',
     'fit_ranker',
     'fit_sources',
+    'fit_trunk',
     'help',
     'in_chunks',
     'init_modulator',
+    'joint',
     'leave_one_out',
     'maml',
     'meta_train',

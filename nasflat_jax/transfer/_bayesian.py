@@ -41,6 +41,12 @@ BLOCKS: Mapping[str, float] = {
 }
 _SOURCE_BLOCKS = {'sources': -1.0, 'mean_source': -1.0}
 _FURTHER = -1.0  # of blocks that a caller adds
+_EXPECTED = -1.0
+# Share of the hypotheses that take an expected latency at its word.
+_TRUST = 0.95
+# Under them, variance of what is left to explain and of measurements, relative
+# to the others: few measurements should not turn a good expectation.
+_LEFT, _LEFT_NOISE = 0.2, 5.0
 _SPREAD = 2.0
 # Log of the variance of a measurement relative to the signal's.
 _NOISE, _NOISE_SPREAD, _LEAST_NOISE = -3.5, 1.5, 3e-4
@@ -51,11 +57,30 @@ _HYPOTHESES = 512
 _PAIRS, _NUMBERS = 4, 2**26
 
 
-def _prior(sizes: Mapping[str, int]) -> predictors.BayesianPrior:
-  """Quasi-random draws from the prior of the blocks' weights."""
-  known = dict(BLOCKS) | _SOURCE_BLOCKS
+def _expected_mean(
+    sizes: Mapping[str, int], slopes: np.ndarray, trusts: np.ndarray
+) -> jax.Array:  # [H, P, F]
+  """Prior means: the warped expectation, or 0 where it is not trusted."""
+  mean = np.zeros((len(trusts), len(_POWERS), sum(sizes.values())))
+  first = sum(sizes[name] for name in list(sizes)[: -1])
+  for power, slope in enumerate(slopes):
+    mean[trusts, power, first + power] = slope
+  return jnp.asarray(mean, jnp.float32)
+
+
+def _prior(
+    sizes: Mapping[str, int], slopes: np.ndarray | None = None
+) -> predictors.BayesianPrior:
+  """Quasi-random draws from the prior of the blocks' weights.
+
+  With `slopes`, `[P]`, the last block is an expected latency.
+  """
+  known = dict(BLOCKS) | _SOURCE_BLOCKS | {'expected': _EXPECTED}
   names = [name for name in sizes if sizes[name]]
-  uniform = stats.qmc.Sobol(len(names) + 1, seed=0).random(_HYPOTHESES)
+  dims = len(names) + 1 + (slopes is not None)
+  uniform = stats.qmc.Sobol(dims, seed=0).random(_HYPOTHESES)
+  trusts = uniform[:, -1] < _TRUST
+  uniform = uniform[:, : len(names) + 1]
   normal = stats.norm.ppf(np.clip(uniform, 1e-6, 1.0 - 1e-6))
   log_weight = [known.get(name, _FURTHER) for name in names]
   log_weight = log_weight + _SPREAD * normal[:, :-1]
@@ -63,14 +88,19 @@ def _prior(sizes: Mapping[str, int]) -> predictors.BayesianPrior:
   # Only ratios matter; a signal variance of 1 keeps float32 well conditioned.
   weight /= weight.sum(axis=1, keepdims=True)
   noise = np.exp(_NOISE + _NOISE_SPREAD * normal[:, -1])
+  left = np.ones(len(noise))
+  if slopes is not None:
+    left = np.where(trusts, _LEFT, 1.0)
+    noise = noise * np.where(trusts, _LEFT_NOISE, 1.0)
   as_float = functools.partial(jnp.asarray, dtype=jnp.float32)
   return predictors.BayesianPrior(
       variance=as_float(
-          np.repeat(weight, [sizes[name] for name in names], axis=1)
+          np.repeat(weight.T * left, [sizes[name] for name in names], axis=0).T
       ),
       noise=as_float(np.maximum(noise, _LEAST_NOISE)),
       power=as_float(_POWERS),
       power_prob=as_float(_POWER_PROBS),
+      mean=None if slopes is None else _expected_mean(sizes, slopes, trusts),
   )
 
 
@@ -134,19 +164,23 @@ def fit_sources(
   """
   encode = encodings.one_hot(space)
   features = np.asarray(encode(jnp.asarray(genotype)), np.float64)
-  models = []
-  for device, row in enumerate(latency_ms):
-    measured = np.isfinite(row)
-    if measured.sum() < 2:
-      raise ValueError(
-          f'source device {device} has {measured.sum()} measurements, at '
-          'least 2 are needed'
-      )
-    models.append(predictors.fit_ridge(features[measured], row[measured]))
-  weights = jnp.asarray(np.stack([m.weights for m in models]), jnp.float32)
-  intercept = jnp.asarray(
-      np.stack([m.intercept for m in models]), jnp.float32
-  )
+  measured = np.isfinite(latency_ms)
+  counts = measured.sum(axis=1)
+  if counts.min() < 2:
+    device = int(counts.argmin())
+    raise ValueError(
+        f'source device {device} has {counts[device]} measurements, at '
+        'least 2 are needed'
+    )
+  num_devices = len(latency_ms)
+  weights = np.zeros((num_devices, features.shape[1]), np.float32)
+  intercept = np.zeros(num_devices, np.float32)
+  # Devices measured on the same rows share one decomposition.
+  rows, group = np.unique(measured, axis=0, return_inverse=True)
+  for index, row in enumerate(rows):
+    members = group.ravel() == index
+    model = predictors.fit_ridge(features[row], latency_ms[members][:, row])
+    weights[members], intercept[members] = model.weights, model.intercept
 
   def predict(genotype: chex.Array) -> jax.Array:
     return encode(genotype) @ weights.T + intercept
@@ -160,6 +194,7 @@ def bayesian_model(
     *,
     blocks: tuple[str, ...] = tuple(BLOCKS),
     further: Mapping[str, Encode] | None = None,
+    expected: Encode | None = None,
 ) -> BayesianModel:
   """The Bayesian predictor of a space, before any measurement of a target.
 
@@ -171,6 +206,9 @@ def bayesian_model(
     blocks: names of the blocks of `encodings` to believe in.
     further: encodings `[B, G] -> [B, F]` of one's own by name, each a block
       more, e.g. zero-cost proxies.
+    expected: `[B, G] -> [B]` latency of the target that is expected before it
+      is measured, above 0, relative to its mean over the space; e.g. from
+      `expect_by_devices`. The measurements decide how far it is believed.
 
   Returns:
     The model.
@@ -195,16 +233,22 @@ def bayesian_model(
   if sources is not None:
     chosen |= _blocks.source_blocks(space, sources)
   for name, encode in (further or {}).items():
-    if name in chosen:
+    if name in (*chosen, 'expected'):
       raise ValueError(f'further: there is a block {name!r} already')
     chosen[name] = _blocks.further_block(space, encode)
+  slopes = None
+  if expected is not None:
+    # The last block: `_expected_mean` counts on it.
+    chosen['expected'], slopes = _blocks.expected_block(
+        space, expected, _POWERS
+    )
   few = jnp.asarray(spaces.reference_sample(space)[:2])
   sizes = {name: encode(few).shape[1] for name, encode in chosen.items()}
   if not sum(sizes.values()):
     raise ValueError(
         f'blocks {list(blocks)} have no columns in {space.spec.name}'
     )
-  return BayesianModel(space=space, blocks=chosen, prior=_prior(sizes))
+  return BayesianModel(space=space, blocks=chosen, prior=_prior(sizes, slopes))
 
 
 def _batch_size(num_support: int) -> int:

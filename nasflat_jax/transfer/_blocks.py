@@ -53,3 +53,32 @@ def source_blocks(
           each(genotype).mean(axis=1, keepdims=True) / together
       ),
   }
+
+
+def expected_block(
+    space: types.SearchSpace, expected: Encode, powers: tuple[float, ...]
+) -> tuple[Encode, np.ndarray]:
+  """An expected latency as one column for each power of the warp.
+
+  Args:
+    space: the search space.
+    expected: `[B, G] -> [B]` above 0, relative to its mean over the space.
+    powers: `P` exponents of the warp.
+
+  Returns:
+    The block `[B, G] -> [B, P]`, and `[P]` the coefficient by which each
+    column is the warped expectation itself, up to a constant.
+  """
+
+  def warped(genotype: chex.Array) -> jax.Array:
+    log = jnp.log(jnp.asarray(expected(genotype)))
+    return jnp.stack(
+        [jnp.expm1(p * log) / p if p else log for p in powers], axis=1
+    )
+
+  block = further_block(space, warped)
+  sample = spaces.reference_sample(space)
+  values = np.asarray(block(sample), np.float64)
+  spread = np.asarray(warped(sample), np.float64).std(axis=0)
+  own = values.std(axis=0)
+  return block, np.where(own > 0.0, spread / np.where(own > 0.0, own, 1.0), 0.0)

@@ -1,5 +1,7 @@
 """Few-shot trials: draw support, adapt, score, judge and keep the rows."""
 
+from nasflat_jax.trials._across_spaces import across_spaces
+from nasflat_jax.trials._across_spaces import known_elsewhere
 from nasflat_jax.trials._choose import Chooser
 from nasflat_jax.trials._evaluate import evaluate
 from nasflat_jax.trials._features import sampler_features
@@ -26,11 +28,13 @@ __all__ = (
     'Draws',
     'Pretraining',
     'Store',
+    'across_spaces',
     'draw',
     'evaluate',
     'format_summary',
     'judge',
     'keywords_of',
+    'known_elsewhere',
     'make',
     'make_named',
     'metadata',

@@ -9,6 +9,7 @@ import jax
 from nasflat_jax import data
 from nasflat_jax import methods as methods_lib
 from nasflat_jax import types
+from nasflat_jax.trials import _across_spaces
 from nasflat_jax.trials import _choose
 from nasflat_jax.trials import _evaluate
 from nasflat_jax.trials import _features
@@ -35,6 +36,8 @@ def run(
     chooser: Callable[[methods_lib.Problem], _choose.Chooser] | None = None,
     pool_size: int | None = None,
     pretraining: _pretraining.Pretraining | None = None,
+    other: data.LatencyTable | None = None,
+    num_other: int | None = None,
     progress: Callable[[str, str], Progress] | None = None,
     on_task_end: Callable[[], None] | None = None,
 ) -> list[_evaluate.Row]:
@@ -60,6 +63,9 @@ def run(
     chooser: `problem -> chooser` in place of `sampler`, see `draw`.
     pool_size: size of the random pool of each trial; None takes all.
     pretraining: keeps what methods prepare on the sources; None keeps nothing.
+    other: latencies in another space, of tasks with one target that was
+      measured there, see `known_elsewhere` and `across_spaces`; or None.
+    num_other: rows of it that are read; None is all.
     progress: `(task, method) -> (done, total) -> None`.
     on_task_end: called after each task that was run.
 
@@ -70,19 +76,29 @@ def run(
     ValueError: a method cannot serve a task, names both; or see `evaluate`.
   """
   key = jax.random.key(seed)
-  problems = {}
+  problems, judged = {}, {}
   for task in tasks:
     left = [name for name in methods if (task.name, name) not in store.done]
     if left:
-      problems[task.name] = _protocol.problem(
-          key, tables[task.table or task.space], task, num_source=num_source
+      table = tables[task.table or task.space]
+      problems[task.name], judged[task.name] = (
+          _across_spaces.across_spaces(
+              key, other, table, *task.target,
+              sources=task.source, num_other=num_other,
+              num_source=num_source, name=task.name,
+          )
+          if other is not None
+          else (
+              _protocol.problem(key, table, task, num_source=num_source),
+              table,
+          )
       )
     for name in left:
       _check(problems[task.name], methods[name], name, pretraining)
   for task in tasks:
     if task.name not in problems:
       continue
-    table, problem = tables[task.table or task.space], problems[task.name]
+    table, problem = judged[task.name], problems[task.name]
     seen = features(problem, table) if features else None
     choose = chooser(problem) if chooser else None
     draws = [

@@ -13,8 +13,9 @@ from nasflat_jax import spaces
 
 # Closed-form methods; those with tests of their own are left out.
 _TESTED_APART = {
-    'adaproxy', 'bayesian', 'brp_nas', 'fomaml', 'help', 'maml', 'meta_sgd',
-    'multi_predict', 'nasflat', 'reptile',
+    'across_spaces', 'adaproxy', 'bayesian', 'brp_nas', 'fomaml',
+    'hardware_latencies', 'help', 'maml', 'meta_sgd', 'multi_predict',
+    'nasflat', 'reptile',
 }
 _METHODS = {
     'best_source': methods.best_source,
@@ -24,6 +25,7 @@ _METHODS = {
     'lookup_table_per_gene': lambda: methods.lookup_table(per_gene=True),
     'ridge_costs': methods.ridge_costs,
     'ridge_counts': methods.ridge_counts,
+    'ridge_latencies': methods.ridge_latencies,
     'ridge_onehot': methods.ridge_onehot,
 }
 _SPACE = spaces.NASBENCH201
