@@ -9,7 +9,7 @@ DEVICE_REPRESENTATIONS = ('operation', 'head', 'latency_vector', 'both')
 ENCODINGS = (
     'costs', 'none', 'one_hot', 'op_counts', 'live_op_counts', 'total_costs',
     'live_costs', 'roofline', 'topology', 'positions', 'placed_costs', 'zcp',
-    'arch2vec', 'cate', 'caz',
+    'arch2vec', 'cate', 'caz', 'help_bits', 'unified_arch2vec', 'unified_cate',
 )
 LAYERS = ('dense_graph_flow', 'graph_attention', 'layer_ensemble')
 PREDICTORS = (*LAYERS, 'gcn', 'encoding_mlp')
