@@ -9,7 +9,7 @@ from nasflat_jax.predictors._bayesian import BayesianPosterior
 from nasflat_jax.predictors._bayesian import BayesianPrior
 from nasflat_jax.predictors._bayesian import fit_bayesian
 from nasflat_jax.predictors._bayesian import predict_bayesian
-from nasflat_jax.predictors._bayesian import propose
+from nasflat_jax.predictors._bayesian_propose import propose
 from nasflat_jax.predictors._bayesian_tail import bayesian_quantile
 from nasflat_jax.predictors._bayesian_tail import probability_within
 from nasflat_jax.predictors._encoding_mlp import encoding_mlp

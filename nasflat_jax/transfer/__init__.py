@@ -19,8 +19,8 @@ from nasflat_jax.transfer._bayesian import adapt_bayesian
 from nasflat_jax.transfer._bayesian import AdaptedBayesian
 from nasflat_jax.transfer._bayesian import bayesian_model
 from nasflat_jax.transfer._bayesian import BayesianModel
-from nasflat_jax.transfer._bayesian import BLOCKS
 from nasflat_jax.transfer._bayesian import fit_sources
+from nasflat_jax.transfer._bayesian_prior import BLOCKS
 from nasflat_jax.transfer._chunks import in_chunks
 from nasflat_jax.transfer._device_model import adapt_device
 from nasflat_jax.transfer._device_model import choose_support

@@ -20,6 +20,8 @@ import numpy as np
 
 from nasflat_jax.zero_cost import _family
 from nasflat_jax.zero_cost import _inverted
+from nasflat_jax.zero_cost import _mode
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _steps
 
 _EXTRAS = {
@@ -31,7 +33,7 @@ _EXTRAS = {
 }
 
 
-def empty_extra(mode: _steps.Mode, num_images: int) -> _steps.Extra:
+def empty_extra(mode: _mode.Mode, num_images: int) -> _mode.Extra:
   """Zeros of everything that a run in this mode records."""
   shapes = {'gram': (num_images, num_images)}
   extra = {
@@ -51,15 +53,15 @@ def choose(
     epsilon: chex.Array,  # []
     probe: chex.Array,  # [len(SUMS)]
     weights: Sequence[_steps.Weights],
-    mode: _steps.Mode,
-) -> tuple[jax.Array, _steps.Extra]:
+    mode: _mode.Mode,
+) -> tuple[jax.Array, _mode.Extra]:
   """Runs candidate `index`; all must give outputs of one shape.
 
   Args:
     index: `[]` integer; None where there is one candidate.
     candidates: their steps.
     x: `[N, H, W, C]`.
-    epsilon: see `_steps.normalise`.
+    epsilon: see `_normalisation.normalise`.
     probe: only there for its cotangent, sums over layers (`_sums.SUMS`); the
       weights have none.
     weights: of each candidate.
@@ -209,7 +211,7 @@ def _unpack(candidate, x, y, packed):
       output = y
     else:
       output, outputs = outputs[:size].reshape(shape), outputs[size:]
-    moments = _steps.Moments(numbers[: shape[-1]],
+    moments = _normalisation.Moments(numbers[: shape[-1]],
                              numbers[shape[-1] : 2 * shape[-1]])
     numbers = numbers[2 * shape[-1] :]
     kept.append((output, moments))

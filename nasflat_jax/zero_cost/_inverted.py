@@ -18,6 +18,8 @@ from jax import lax
 import jax.numpy as jnp
 
 from nasflat_jax.zero_cost import _family
+from nasflat_jax.zero_cost import _mode
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
@@ -35,9 +37,9 @@ class Slice(NamedTuple):
 
   kernels: _family.Kernels
   wide: jax.Array
-  wide_moments: _steps.Moments
+  wide_moments: _normalisation.Moments
   deep: jax.Array
-  deep_moments: _steps.Moments
+  deep_moments: _normalisation.Moments
 
 
 class Kept(NamedTuple):
@@ -49,11 +51,11 @@ class Kept(NamedTuple):
   """
 
   slices: Slice
-  moments: _steps.Moments
+  moments: _normalisation.Moments
 
 
-def _moments(num: int) -> _steps.Moments:
-  return _steps.Moments(jnp.ones(num), jnp.zeros(num))
+def _moments(num: int) -> _normalisation.Moments:
+  return _normalisation.Moments(jnp.ones(num), jnp.zeros(num))
 
 
 def empty(blocks: _family.Family, x: chex.Array) -> Kept:
@@ -84,15 +86,15 @@ def forward(
     x: chex.Array,  # [N, H, W, C]
     epsilon: chex.Array,  # []
     weights: Sequence[_steps.Weights],
-    mode: _steps.Mode,
-) -> tuple[jax.Array, Kept | None, _steps.Extra]:
+    mode: _mode.Mode,
+) -> tuple[jax.Array, Kept | None, _mode.Extra]:
   """Runs a block.
 
   Args:
     blocks: the family.
     member: `[]` which of its blocks.
     x: `[N, H, W, C]`.
-    epsilon: see `_steps.normalise`.
+    epsilon: see `_normalisation.normalise`.
     weights: of each block.
     mode: what to record.
 
@@ -107,11 +109,11 @@ def forward(
     """Output, moments, mean running variance."""
     if not mode.batch_norm:
       return z, _moments(z.shape[-1]), jnp.zeros(())
-    y, moments, variance = _steps.standardise(z, epsilon, mode.passes)
+    y, moments, variance = _normalisation.standardise(z, epsilon, mode.passes)
     if not mode.variance:
       return y, moments, jnp.zeros(())
     num = z[..., 0].size // mode.passes
-    return y, moments, _steps.running_variance(variance, num).mean()
+    return y, moments, _normalisation.running_variance(variance, num).mean()
 
   def turn(place, carry):
     z, found, slices = carry
@@ -123,7 +125,8 @@ def forward(
     z += jax.nn.relu(deep) @ own.project
     found = dict(found)
     if mode.gram:
-      found['gram'] += _steps.agreement(wide) + _steps.agreement(deep)
+      found['gram'] += _normalisation.agreement(wide)
+      found['gram'] += _normalisation.agreement(deep)
     if mode.variance:
       found['variance'] += jnp.stack([wide_variance, deep_variance])
     if mode.norms:
@@ -151,7 +154,7 @@ def forward(
       ),
   )
   y, moments, last_variance = norm(z)
-  extra: _steps.Extra = {}
+  extra: _mode.Extra = {}
   if mode.gram:
     extra['gram'] = found['gram']
   if mode.variance:
@@ -185,7 +188,7 @@ def backward(
   Returns:
     Cotangent of `x`; `[len(_sums.SUMS)]`.
   """
-  inner = _steps.standardise_transpose(cotangent, y, kept.moments.scale)
+  inner = _normalisation.standardise_transpose(cotangent, y, kept.moments.scale)
 
   def turn(place, carry):
     dx, sums, squared = carry
@@ -195,7 +198,7 @@ def backward(
     )
     kernels, wide, wide_moments, deep, deep_moments = own
     project = _gradient(jax.nn.relu(deep), inner)
-    deep_inner = _steps.standardise_transpose(
+    deep_inner = _normalisation.standardise_transpose(
         jnp.where(deep > 0, inner @ kernels.project.T, 0.0),
         deep,
         deep_moments.scale,
@@ -203,7 +206,7 @@ def backward(
     wide_inner, depthwise = _family.depthwise_transpose(
         blocks, member, jax.nn.relu(wide), kernels.depthwise, deep_inner
     )
-    wide_inner = _steps.standardise_transpose(
+    wide_inner = _normalisation.standardise_transpose(
         jnp.where(wide > 0, wide_inner, 0.0), wide, wide_moments.scale
     )
     expand = _gradient(x, wide_inner)
@@ -241,7 +244,7 @@ def backward(
   )
 
 
-def _before(y: jax.Array, moments: _steps.Moments) -> jax.Array:
+def _before(y: jax.Array, moments: _normalisation.Moments) -> jax.Array:
   """The input of a normalisation."""
   return y / moments.scale + moments.mean
 

@@ -16,15 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax.zero_cost import _batch
+from nasflat_jax.zero_cost import _mode
 from nasflat_jax.zero_cost import _net
 from nasflat_jax.zero_cost import _network
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _passes
 from nasflat_jax.zero_cost import _proxies
-from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 from nasflat_jax.zero_cost import _watch
 
-_PLAIN_RUN = _steps.Mode()
+_PLAIN_RUN = _mode.Mode()
 
 
 def score_module(
@@ -144,14 +145,14 @@ class _ModuleNetwork:
       *,
       probe: chex.Array | None = None,
       epsilon: chex.Array | float = 0.0,
-      mode: _steps.Mode = _PLAIN_RUN,
-  ) -> tuple[jax.Array, jax.Array | None, _steps.Extra]:
+      mode: _mode.Mode = _PLAIN_RUN,
+  ) -> tuple[jax.Array, jax.Array | None, _mode.Extra]:
     """As `Network.run`; normalisations keep epsilons of their own."""
     del epsilon  # no layer is declared normalised: only a direction of zero
     arguments = () if genotype is None else (genotype,)
     run = _Run(self, params, mode, probe)
     logits = run(images, *arguments)
-    extra: _steps.Extra = {}
+    extra: _mode.Extra = {}
     if mode.rescale:
       extra['log_scale'] = jnp.zeros(())
     if mode.norms:
@@ -199,7 +200,7 @@ class _Run:
       self,
       network: _ModuleNetwork,
       params: _network.Params,
-      mode: _steps.Mode,
+      mode: _mode.Mode,
       probe: chex.Array | None,
   ) -> None:
     self._network, self._mode, self._probe = network, mode, probe
@@ -258,7 +259,7 @@ class _Run:
     self.flops += 2 * math.prod(x.shape[1:])
     if not self._mode.batch_norm:
       return x
-    y, _, extra = _steps.normalise(
+    y, _, extra = _normalisation.normalise(
         x.reshape(len(x), -1, 1, x.shape[-1]),
         jnp.float32(math.sqrt(module.epsilon)),
         self._mode,

@@ -18,11 +18,13 @@ import jax.numpy as jnp
 
 from nasflat_jax.zero_cost import _choose
 from nasflat_jax.zero_cost import _convolution
+from nasflat_jax.zero_cost import _mode
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
-ROOT_EPSILON = _steps.ROOT_EPSILON
-PLAIN = _steps.Mode()
+ROOT_EPSILON = _normalisation.ROOT_EPSILON
+PLAIN = _mode.Mode()
 
 
 class Layer(NamedTuple):
@@ -66,7 +68,7 @@ class Net:
       biases: Mapping[str, chex.Array] | None = None,
       probe: chex.Array | None = None,
       epsilon: chex.Array | float = ROOT_EPSILON,
-      mode: _steps.Mode = PLAIN,
+      mode: _mode.Mode = PLAIN,
       declared: dict[str, Layer] | None = None,
       scope: str = '',
       num_images: int = 0,
@@ -182,7 +184,7 @@ class Net:
     self.count(2 * x.shape[-1], 2 * math.prod(x.shape[1:]))
     if not self._mode.batch_norm:
       return x
-    y, _, extra = _steps.normalise(
+    y, _, extra = _normalisation.normalise(
         x, jnp.float32(ROOT_EPSILON), self._mode
     )
     self._add(**extra)
@@ -191,7 +193,7 @@ class Net:
   def relu(self, x: chex.Array) -> jax.Array:
     """Rectified linear unit."""
     if self._mode.gram:
-      self._add(gram=_steps.agreement(x))
+      self._add(gram=_normalisation.agreement(x))
     self.count(0, math.prod(x.shape[1:]))
     return jax.nn.relu(x)
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasflat_jax.zero_cost import _mode
 from nasflat_jax.zero_cost import _net
-from nasflat_jax.zero_cost import _steps
 
 Apply = Callable[[_net.Net, chex.Array, chex.Array], jax.Array]
 Initial = Callable[
@@ -77,8 +77,8 @@ class Network:
       *,
       probe: chex.Array | None = None,
       epsilon: chex.Array | float = _net.ROOT_EPSILON,
-      mode: _steps.Mode = _net.PLAIN,
-  ) -> tuple[jax.Array, jax.Array | None, _steps.Extra]:
+      mode: _mode.Mode = _net.PLAIN,
+  ) -> tuple[jax.Array, jax.Array | None, _mode.Extra]:
     """Runs one architecture.
 
     Args:

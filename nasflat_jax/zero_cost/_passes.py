@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasflat_jax.zero_cost import _mode
 from nasflat_jax.zero_cost import _net
 from nasflat_jax.zero_cost import _network
-from nasflat_jax.zero_cost import _steps
 from nasflat_jax.zero_cost import _sums
 
 # What a proxy may ask for: quantity, and the pass that gives it.
@@ -82,7 +82,7 @@ def quantities(
 def _backward_pass(network, genotype, inputs, wanted):
   """One forward pass, the loss's gradient, the Jacobian and the curvature."""
   num = inputs.images.shape[0]
-  mode = _steps.Mode(
+  mode = _mode.Mode(
       gram='gram' in wanted,
       counts=bool(wanted & {'params', 'flops'}),
       norms='norms' in wanted,
@@ -165,7 +165,7 @@ def synflow(
     `[]`.
   """
   images = jnp.ones((1, *network.input_shape))
-  mode = _steps.Mode(batch_norm=False, rescale=True)
+  mode = _mode.Mode(batch_norm=False, rescale=True)
 
   def total(kernel):
     logits, _, extra = network.run(
@@ -205,7 +205,7 @@ def zen(
       params,
       genotype,
       jnp.concatenate([first, first + step * second]),
-      mode=_steps.Mode(passes=2, variance=True),
+      mode=_mode.Mode(passes=2, variance=True),
   )
   if features is None:
     raise ValueError('zen needs a network that calls global_pool')

@@ -14,45 +14,12 @@ from typing import NamedTuple
 
 import chex
 import jax
-from jax import lax
 import jax.numpy as jnp
 
 from nasflat_jax.zero_cost import _convolution
+from nasflat_jax.zero_cost import _mode
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _sums
-
-EPSILON = 1e-5  # added to variances, PyTorch's default
-ROOT_EPSILON = math.sqrt(EPSILON)
-
-
-class Mode(NamedTuple):
-  """What a run of a network is for; static.
-
-  Attributes:
-    batch_norm: False replaces every batch normalisation by the identity.
-    passes: equal parts of the batch that are normalised on their own.
-    gram: counts agreeing activation codes of images (nwot).
-    variance: sums log deviations of batch normalisation (zen).
-    counts: counts parameters and flops.
-    norms: sums the norms of the weights.
-    rescale: keeps activations near 1 and sums the logarithms (synflow).
-  """
-
-  batch_norm: bool = True
-  passes: int = 1
-  gram: bool = False
-  variance: bool = False
-  counts: bool = False
-  norms: bool = False
-  rescale: bool = False
-
-  @property
-  def backward(self) -> bool:
-    """Whether a backward pass may follow."""
-    return self.batch_norm and self.passes == 1
-
-
-Extra = dict[str, jax.Array]
-
 
 Weights = Mapping[str, chex.Array]  # kernel by layer name
 
@@ -231,7 +198,9 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
     case MaxPool(stride):
       return lambda x: _convolution.max_pool_3x3(x)[:, ::stride, ::stride]
     case Norm():
-      return lambda x: normalise(x, jnp.float32(ROOT_EPSILON), Mode())[0]
+      return lambda x: _normalisation.normalise(
+          x, jnp.float32(_normalisation.ROOT_EPSILON), _mode.Mode()
+      )[0]
     case Corner(height, width):
       return lambda x: x[:, :height, :width]
     case Channels(features):
@@ -245,6 +214,10 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
   raise ValueError(f'{step} is not a step without weights')
 
 
+# What the backward pass needs of a step: its output and two numbers a channel.
+Kept = tuple[jax.Array, _normalisation.Moments]
+
+
 def with_channels(x: chex.Array, features: int) -> jax.Array:
   """The first `features` channels, zeros where there are fewer."""
   missing = max(features - x.shape[-1], 0)
@@ -252,98 +225,13 @@ def with_channels(x: chex.Array, features: int) -> jax.Array:
   return jnp.pad(x, (*[(0, 0)] * (x.ndim - 1), (0, missing)))
 
 
-class Moments(NamedTuple):
-  """What the backward pass of a batch normalisation needs besides its output.
-
-  Attributes:
-    scale: `[O]` one over the deviation.
-    mean: `[O]`.
-  """
-
-  scale: jax.Array
-  mean: jax.Array
-
-
-def normalise(
-    z: chex.Array,  # [N, H, W, O]
-    epsilon: chex.Array,  # []
-    mode: Mode,
-) -> tuple[jax.Array, Moments, Extra]:
-  """Batch normalisation in training mode with scale 1 and offset 0.
-
-  Args:
-    z: `[N, H, W, O]`.
-    epsilon: `[]` square root of the number added to variances. As its square
-      root, scaling it with the weights leaves the output as it is.
-    mode: parts of the batch, and whether to record their variance.
-
-  Returns:
-    Output, moments of the first part, and `log_variance` if asked for.
-  """
-  y, moments, variance = standardise(z, epsilon, mode.passes)
-  extra = {}
-  if mode.variance:
-    count = z[..., 0].size // mode.passes
-    extra['log_variance'] = log_deviation(variance, count)
-  return y, moments, extra
-
-
-def standardise(
-    z: chex.Array,  # [N, H, W, O]
-    epsilon: chex.Array,  # []
-    passes: int,
-) -> tuple[jax.Array, Moments, jax.Array]:
-  """As `normalise`; also the variances of each part, `[passes, O]`."""
-  parts = z.reshape(passes, -1, *z.shape[1:])
-  mean = parts.mean((1, 2, 3), keepdims=True)
-  centred = parts - mean
-  variance = (centred * centred).mean((1, 2, 3), keepdims=True)
-  scale = lax.rsqrt(variance + epsilon * epsilon)
-  moments = Moments(scale[0, 0, 0, 0], mean[0, 0, 0, 0])
-  return (centred * scale).reshape(z.shape), moments, variance[:, 0, 0, 0]
-
-
-def standardise_transpose(
-    cotangent: chex.Array,  # [N, H, W, O]
-    y: chex.Array,  # [N, H, W, O]
-    scale: chex.Array,  # [O]
-) -> jax.Array:
-  """Cotangent of the input of a normalisation whose output is `y`."""
-  axes = (0, 1, 2)
-  return scale * (
-      cotangent - cotangent.mean(axes) - y * (cotangent * y).mean(axes)
-  )
-
-
-def running_variance(variance: chex.Array, num: int) -> jax.Array:
-  """`[passes, O] -> [O]`; starts at 1, moves by 0.1 to each unbiased one."""
-  running = jnp.ones(variance.shape[1:])
-  for row in variance * (num / max(num - 1, 1)):
-    running = 0.9 * running + 0.1 * row
-  return running
-
-
-def log_deviation(variance: chex.Array, num: int) -> jax.Array:
-  """Zen's term of a batch normalisation, `[passes, O] -> []`.
-
-  `log sqrt(mean of the running variance)`.
-  """
-  return 0.5 * jnp.log(running_variance(variance, num).mean())
-
-
-def agreement(x: chex.Array) -> jax.Array:
-  """`[N, N]` units whose sign agrees in two images, of one ReLU's input."""
-  code = jnp.where(x > 0, 1.0, -1.0).reshape(x.shape[0], -1)
-  return lax.stop_gradient((code.shape[1] + code @ code.T) / 2)
-
-
 def forward(
     candidate: Candidate,
     x: chex.Array,
     epsilon: chex.Array,
     weights: Weights,
-    mode: Mode,
-) -> tuple[jax.Array, list[tuple[jax.Array, Moments]], Extra]:
+    mode: _mode.Mode,
+) -> tuple[jax.Array, list[Kept], _mode.Extra]:
   """Runs a candidate.
 
   Args:
@@ -358,7 +246,7 @@ def forward(
     recorded.
   """
   kept = []
-  extra: Extra = {}
+  extra: _mode.Extra = {}
 
   def add(**values: chex.Array) -> None:
     for name, value in values.items():
@@ -368,11 +256,13 @@ def forward(
     if mode.gram and (
         isinstance(step, Relu) or (isinstance(step, Conv) and step.relu)
     ):
-      add(gram=agreement(x))
+      add(gram=_normalisation.agreement(x))
     inputs = x
     if isinstance(step, Norm):
       if mode.batch_norm:
-        x, _, recorded = normalise(x, jnp.float32(ROOT_EPSILON), mode)
+        x, _, recorded = _normalisation.normalise(
+            x, jnp.float32(_normalisation.ROOT_EPSILON), mode
+        )
         add(**recorded)
     elif not isinstance(step, Conv):
       x = plain(step)(x)
@@ -381,9 +271,11 @@ def forward(
       x = step.convolve(jax.nn.relu(x) if step.relu else x, kernel)
       if mode.norms:
         add(norms=sum(jnp.sqrt((w * w).sum()) for w in step.split(kernel)))
-      moments = Moments(jnp.ones(step.features), jnp.zeros(step.features))
+      moments = _normalisation.Moments(
+          jnp.ones(step.features), jnp.zeros(step.features)
+      )
       if mode.batch_norm and step.norm:
-        x, moments, recorded = normalise(x, epsilon, mode)
+        x, moments, recorded = _normalisation.normalise(x, epsilon, mode)
         add(**recorded)
       kept.append((x, moments))
     if mode.counts:
@@ -432,7 +324,7 @@ def backward(
     candidate: Candidate,
     x: chex.Array,
     weights: Weights,
-    kept: list[tuple[jax.Array, Moments]],
+    kept: list[Kept],
     cotangent: chex.Array,
 ) -> tuple[jax.Array, jax.Array]:
   """Cotangent of a candidate's input, and sums over its layers.
@@ -468,7 +360,7 @@ def backward(
       scale, mean = moments.pop()
       inner = cotangent
       if step.norm:
-        inner = standardise_transpose(cotangent, y, scale)
+        inner = _normalisation.standardise_transpose(cotangent, y, scale)
       kernel = weights[step.name]
       cotangent, gradient = step.transpose(
           jax.nn.relu(x) if step.relu else x, kernel, inner

@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from nasflat_jax.zero_cost import _steps
+from nasflat_jax.zero_cost import _normalisation
 
 # Primitives that only wrap a program.
 _CALLS = frozenset({
@@ -114,7 +114,7 @@ class _Watcher:
   def _see_relu(self, x: jax.Array) -> None:
     gram = self.seen.gram
     if self._gram:
-      own = _steps.agreement(x)
+      own = _normalisation.agreement(x)
       gram = own if gram is None else gram + own
     self.seen = self.seen._replace(
         num_relus=self.seen.num_relus + 1,

@@ -17,8 +17,9 @@ def _genotype(space, num, seed=0):
 
 
 def _spent(space, genotype, per_mac, per_kernel):
-  costs = space.costs(genotype)
-  return per_mac * costs.multiply_adds + per_kernel * costs.kernels
+  costs, parts = space.costs(genotype), space.op_costs(genotype)
+  weighted = np.where(parts.params > 0.0, parts.kernels, 0.0).sum(axis=1)
+  return per_mac * costs.multiply_adds + per_kernel * weighted
 
 
 def _columns(space, seed):

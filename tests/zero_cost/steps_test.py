@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nasflat_jax.zero_cost import _mode
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _steps
 
-_EPSILON = np.float32(_steps.ROOT_EPSILON)
+_EPSILON = np.float32(_normalisation.ROOT_EPSILON)
 
 
 def _conv(name, size, **options):
@@ -45,13 +47,13 @@ class StepsTest(parameterized.TestCase):
         shape = step.kernel_shape(y.shape[-1])
         kernel = rng.standard_normal(shape).astype(np.float32)
         weights[step.name] = kernel
-      y, _, _ = _steps.forward((step,), y, _EPSILON, weights, _steps.Mode())
+      y, _, _ = _steps.forward((step,), y, _EPSILON, weights, _mode.Mode())
 
     @jax.jit
     def both(x, weights, cotangent):
       def forward(x, weights):
         y, kept, _ = _steps.forward(
-            candidate, x, _EPSILON, weights, _steps.Mode()
+            candidate, x, _EPSILON, weights, _mode.Mode()
         )
         return y, kept
 
