@@ -253,7 +253,6 @@ class ContractTest(parameterized.TestCase):
   def test_space(self, name):
     testing.check_space(_SPACES[name])
 
-  @pytest.mark.slow
   @parameterized.parameters(*_SAME_CODE)
   def test_space_of_the_same_code(self, name):
     testing.check_space(_SPACES[name])
@@ -264,6 +263,7 @@ class ContractTest(parameterized.TestCase):
       for space in (_SPACES if name in _EVERYWHERE else _ENCODED)
       if space not in _SAME_CODE
   ))
+  @pytest.mark.slow
   def test_encoding(self, name, space):
     space = _SPACES[space]
     if name in _LEARNED and space is spaces.OFA:

@@ -60,6 +60,11 @@ def _train(out: pathlib.Path) -> None:
   else:
     with _main.naming('space'):
       space = spaces.get(_SPACE.value)
+      if space.spec.num_nodes != space.spec.num_genes + 2:
+        raise ValueError(
+            f'genes of {_SPACE.value} are not the nodes of one graph; '
+            f'--space={training.UNIFIED} knows it'
+        )
     trained = functools.partial(training.train, _ENCODING.value, space)
   start = time.monotonic()
   weights = trained(

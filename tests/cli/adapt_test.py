@@ -16,6 +16,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import checkpoints
 from nasflat_jax import reports
@@ -178,6 +179,7 @@ class AdaptTest(parameterized.TestCase):
     self.assertEqual(file.read_text(), _ROWS + '100,1.2\n')
     self.assertTrue((out / 'predictions.csv').exists())
 
+  @pytest.mark.slow
   def test_fbnet_draws_candidates(self):
     rows = 'index,latency_ms\n' + ''.join(
         f'{9**21 * i + 5},{i + 1}\n' for i in range(5)
@@ -210,7 +212,7 @@ class AdaptTest(parameterized.TestCase):
       ('flag_value', ['--top=-1'], 'top'),
       ('not_a_number', ['--seed=x'], '--seed=x'),
       ('positional', ['phone.csv'], "unexpected argument 'phone.csv'"),
-      ('space', ['--space=darts'], "--space: unknown search space 'darts'"),
+      ('space', ['--space=magic'], "--space: unknown search space 'magic'"),
       ('out', ['--out='], '--out is empty'),
       ('measurements', ['--measurements='], '--measurements is empty'),
       ('candidates', ['--candidates=random:0'], 'random:0: N of random:N'),
@@ -364,6 +366,7 @@ class SubprocessTest(absltest.TestCase):
 
 class RealAdaptTest(absltest.TestCase):
 
+  @pytest.mark.slow
   def test_without_checkpoint_gives_intervals_and_proposals(self):
     folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
     space = spaces.OFA

@@ -255,6 +255,7 @@ class EvaluateTest(parameterized.TestCase):
     evaluated.assert_not_called()
     self.assertEmpty(list(self.out.parent.iterdir()))
 
+  @pytest.mark.slow
   def test_samplers_and_variants(self):
     code, out, err = self._on_real_data(
         '--methods=lookup_table,lookup_table[per_gene=true]',

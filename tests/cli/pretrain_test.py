@@ -16,6 +16,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import checkpoints
 from nasflat_jax import data
@@ -59,6 +60,7 @@ class PretrainTest(parameterized.TestCase):
     with mock.patch.object(data, 'load_latency', lambda space: table):
       return _run(f'--out={self.out}', *_small(), *flags)
 
+  @pytest.mark.slow
   def test_end_to_end_and_through_kill_9(self):
     # Killed as soon as the first state is there.
     killed = self.folder / 'killed.npz'
@@ -146,7 +148,7 @@ class PretrainTest(parameterized.TestCase):
       self.assertEqual(resumed.provenance, uninterrupted.provenance)
 
   @parameterized.parameters(
-      ('--space=magic', "--space: unknown search space 'magic'; known: nasb"),
+      ('--space=magic', "--space: unknown search space 'magic'; known: darts"),
       ('--exclude=magic,abacus', '--exclude: no device abacus, magic in'),
       ('--num_source=99999', '--num_source=99999: '),
       ('--num_steps=0', 'num_steps'),

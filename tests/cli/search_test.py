@@ -156,7 +156,6 @@ class SearchTest(parameterized.TestCase):
     self.assertEqual(code, 2)
     self.assertIn("has no proxy 'synflow'", err)
 
-  @pytest.mark.slow
   @parameterized.parameters(('nsga2', 3), ('predictor_guided', 32))
   def test_other_algorithms_hold_the_budget_too(self, algorithm, rounds):
     code, _, err = self._run(
@@ -222,6 +221,7 @@ class SearchTest(parameterized.TestCase):
       (('--algorithm=best',), {}, '--algorithm=best'),
       (('--space=mars',), {}, "--space: unknown search space 'mars'"),
   )
+  @pytest.mark.slow
   def test_mistakes_are_one_line_and_exit_code_2(self, args, run, message):
     code, out, err = self._run(*args, **run)
     self.assertEqual(code, 2)

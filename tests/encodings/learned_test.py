@@ -12,6 +12,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from nasflat_jax import encodings
 from nasflat_jax import partitions
@@ -191,6 +192,7 @@ _trained = functools.cache(_train)  # compiles for seconds
 class TrainingTest(_TrainingTestCase):
 
   @parameterized.parameters(*training.ENCODINGS)
+  @pytest.mark.slow
   def test_one_seed_one_result_also_through_a_file(self, name):
     space = spaces.NASBENCH201
     first, again = _trained(name, 3), _train(name, 3)
@@ -205,6 +207,7 @@ class TrainingTest(_TrainingTestCase):
     np.testing.assert_array_equal(out[0], out[2])
     self.assertEqual(training.load(path).provenance['seed'], 3)
 
+  @pytest.mark.slow
   def test_another_seed_is_another_result(self):
     space = spaces.NASBENCH201
     genotype = jnp.asarray(spaces.reference_sample(space)[:16])
@@ -242,6 +245,7 @@ class CliTest(_TrainingTestCase):
       code = cli.run(['nasflat-encode', *args])
     return code, out.getvalue(), err.getvalue()
 
+  @pytest.mark.slow
   def test_writes_weights_that_load(self):
     code, out, _ = self._run(
         '--encoding=cate', f'--out={self.out}', '--num_networks=60',

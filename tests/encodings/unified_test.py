@@ -9,6 +9,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from nasflat_jax import encodings
 from nasflat_jax import spaces
@@ -69,6 +70,7 @@ class UnifiedTest(parameterized.TestCase):
       )
 
   @parameterized.parameters('arch2vec', 'cate')
+  @pytest.mark.slow
   def test_training_is_repeatable_and_is_kept(self, encoding):
     weights = _trained(encoding)
     self.assertEqual(weights.space, training.UNIFIED)

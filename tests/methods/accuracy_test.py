@@ -60,13 +60,13 @@ class MethodTest(parameterized.TestCase):
   def test_trials_do_not_depend_on_each_other(self, factory):
     self._check_trials(factory, {})
 
-  @pytest.mark.slow
   @parameterized.named_parameters(
       ('fresh', methods.zcp_mlp, {'num_steps': 60}),
       ('pretrained', methods.zcp_mlp,
        {'sources': 'tasks', 'num_steps': 20, 'source_epochs': 5}),
       ('bayesian', methods.bayesian, {'learn_prior': False}),
   )
+  @pytest.mark.slow
   def test_trials_of_trained_methods(self, factory, options):
     self._check_trials(factory, options)
 

@@ -126,6 +126,7 @@ class BayesianTest(parameterized.TestCase):
         'sources', 'mean_source',
     }
 
+  @pytest.mark.slow
   def test_a_network_can_stand_for_the_sources(self):
     problem, support = _problem()
     method = methods.bayesian(

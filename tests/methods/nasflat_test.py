@@ -7,6 +7,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import encodings
 from nasflat_jax import methods
@@ -93,6 +94,9 @@ class NasflatTest(parameterized.TestCase):
     # A method gets target latencies through `Support` alone: no field of the
     # problem has a place for them, and none of the values is in it.
     fields = {field.name for field in dataclasses.fields(methods.Problem)}
+    # Of another search space; None unless a task is across spaces.
+    self.assertIsNone(self.problem.elsewhere)
+    fields -= {'elsewhere'}
     self.assertEqual(
         fields,
         {'space', 'genotype', 'source_names', 'source_latency_ms',
@@ -127,6 +131,7 @@ class ReferenceTest(parameterized.TestCase):
   """A device described by its latencies at the reference architectures."""
 
   @parameterized.parameters('latency_vector', 'both')
+  @pytest.mark.slow
   def test_reads_the_references_and_counts_them(self, representation):
     problem, support = _problem()
     ids = np.arange(38, 45)  # two of them among `source_ids`

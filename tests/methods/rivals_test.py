@@ -6,6 +6,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 from scipy import stats
 
 from nasflat_jax import methods
@@ -144,6 +145,7 @@ class BrpNasTest(parameterized.TestCase):
 class MultiPredictTest(parameterized.TestCase):
 
   @parameterized.parameters('learnable', 'latency_vector')
+  @pytest.mark.slow
   def test_learns_and_transfers(self, device):
     problem, support, latency_ms = _problem(spaces.FBNET)
     method = methods.multi_predict(

@@ -1,6 +1,7 @@
 from absl.testing import absltest
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from nasflat_jax import predictors
@@ -61,6 +62,7 @@ class ExpectationTest(absltest.TestCase):
     self.assertGreater(stats.spearmanr(expected(new), truth)[0], 0.98)
     self.assertLess(expected.weights[1], 0.05)
 
+  @pytest.mark.slow
   def test_a_device_like_no_other_is_finite(self):
     there, here = _columns(_OTHER, 1), _columns(_SPACE, 2)
     genotype = _genotype(_OTHER, 100)

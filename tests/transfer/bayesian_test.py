@@ -161,6 +161,7 @@ class AdaptTest(parameterized.TestCase):
     ).predict(fresh)
     np.testing.assert_allclose(got.upper_ms[0], wanted.upper_ms, rtol=1e-3)
 
+  @pytest.mark.slow
   def test_proposals_lower_the_uncertainty_more_than_chance(self):
     model = transfer.bayesian_model(_SPACE)
     pool, support = _genotype(400), _genotype(4, seed=7)

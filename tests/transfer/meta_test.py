@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 import tiny_network
 
 from nasflat_jax import predictors
@@ -244,6 +245,7 @@ class HelpTest(absltest.TestCase):
     standard = transfer.Modulation(jnp.zeros(5), jnp.ones(5))
     self.assertEqual(float(transfer.divergence(standard)), 0.0)
 
+  @pytest.mark.slow
   def test_the_loss_adds_the_mean_divergence_of_all_devices(self):
     losses = []
     for weight in (0.0, 0.1):

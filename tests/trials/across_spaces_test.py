@@ -3,6 +3,7 @@ import dataclasses
 from absl.testing import absltest
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import data
 from nasflat_jax import methods
@@ -55,6 +56,7 @@ class AcrossSpacesTest(absltest.TestCase):
     self.assertEqual(drawn.judged.sum(axis=1).tolist(), [90 - 30 - 4] * 3)
     np.testing.assert_array_equal(masked.row('a'), self.table.row('a'))
 
+  @pytest.mark.slow
   def test_methods_and_their_budgets(self):
     problem, masked = self._task()
     drawn = trials.draw(

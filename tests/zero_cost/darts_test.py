@@ -116,8 +116,8 @@ def _float64(values):
 
 class DartsTest(parameterized.TestCase):
 
-  @pytest.mark.slow
   @parameterized.parameters(*enumerate(_CELLS))
+  @pytest.mark.slow
   def test_equals_the_definitions(self, row, cells):
     inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
     expected = reference.proxies(

@@ -138,8 +138,8 @@ def _float64(values):
 
 class NasBench101Test(parameterized.TestCase):
 
-  @pytest.mark.slow
   @parameterized.parameters(*enumerate(_CELL))
+  @pytest.mark.slow
   def test_equals_the_definitions(self, row, name):
     inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
     expected = reference.proxies(

@@ -107,6 +107,7 @@ class AgreementTest(parameterized.TestCase):
       )
 
   @parameterized.parameters(*_DEAD)
+  @pytest.mark.slow
   def test_dead_network(self, name):
     expected, found = _expected(name), _row(name)
     for proxy in _NAMES:

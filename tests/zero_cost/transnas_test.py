@@ -79,8 +79,8 @@ def _float64(values):
 
 class TransnasTest(parameterized.TestCase):
 
-  @pytest.mark.slow
   @parameterized.parameters(*enumerate(_GENOTYPES))
+  @pytest.mark.slow
   def test_equals_the_definitions(self, row, genotype):
     inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
     expected = reference.proxies(
