@@ -87,7 +87,7 @@ class MeasureBinaryTest(parameterized.TestCase):
       (['--genotypes=random:0'], 'N of random:N must be a positive number'),
       (['--genotypes=random:15625'], 'ask for at most half of them'),
       (['--genotypes=nothing.txt'], '--genotypes: nothing.txt: No such file'),
-      (['--space=magic'], "--space: no networks for the space 'magic'"),
+      (['--space=magic'], "--space: unknown search space 'magic'"),
       (['--space=darts'], "--space: no networks for the space 'darts'"),
       (['--space=ofa'], "--space: no networks for the space 'ofa'"),
       (['--genotypes=random:1', '--setting=mnist'],
