@@ -14,8 +14,8 @@ _HEADER = (
     'measured',
 )
 _MEASURED = (
-    'measured: on all source devices + reference architectures on the target + '
-    'support on the target'
+    'measured: on all source devices or tasks + reference architectures on the '
+    'target + support on the target'
 )
 
 
