@@ -244,8 +244,8 @@ def _write(
     (out / file).unlink(missing_ok=True)
   everyone, values, predicted = candidates
   chosen, best, finals = finalists
-  latency_ms = np.asarray(predicted[0].prediction.latency_ms)
-  front = search.pareto_front(np.stack([latency_ms, -values], axis=1))
+  latencies = [np.asarray(each.prediction.latency_ms) for each in predicted]
+  front = search.pareto_front(np.stack([*latencies, -values], axis=1))
   on_front = [
       dataclasses.replace(
           report,
@@ -265,9 +265,10 @@ def _write(
     )
   drawn = plot and reports.plot_front(
       out / 'front.png',
-      latency_ms=latency_ms,
+      latency_ms=latencies[0],
       value=values,
-      front=front,
+      # The picture is of the first device alone.
+      front=search.pareto_front(np.stack([latencies[0], -values], axis=1)),
       finalists=finals[0],
       finalist_value=best,
       objective=request.objective,

@@ -78,10 +78,14 @@ def fit_local(
   correlation += jnp.diag(jnp.where(where, _JITTER, 1.0))
   factor = jnp.linalg.cholesky(correlation)
   local = jnp.repeat(alike * prior.noise[:, None], size, axis=1)
+  mean = prior.mean
+  if mean is not None:  # of an expected latency; what is local has none
+    mean = jnp.pad(mean, ((0, 0), (0, 0), (0, size)))
   posterior = predictors.fit_bayesian(
       prior._replace(
           variance=jnp.concatenate([prior.variance, local], axis=1),
           noise=(1.0 - alike) * prior.noise,
+          mean=mean,
       ),
       jnp.concatenate([features, factor], axis=1),
       latency_ms,
