@@ -263,6 +263,8 @@ def one_proxy(
   _proxy_decision.check_counts(num_finalists=num_finalists)
   where = np.ones(len(candidates), bool) if where is None else where
   where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
+  if not where.any():
+    raise ValueError('no candidate is allowed')
   draw_key, key = jax.random.split(key)
   queue = np.asarray(jax.random.permutation(draw_key, np.flatnonzero(where)))
   if not transfer.LEAST_PAIRS <= num_support <= min(max_support, len(queue)):

@@ -104,6 +104,13 @@ class LocalTest(absltest.TestCase):
     other, _ = _got(_ALIKE, jnp.full((1, 1, 3), 0.5))
     self.assertGreater(np.abs(other - plain).max(), 1e-2)
 
+  def test_runs_where_double_precision_is_on(self):
+    plain, _ = _got(_ALIKE)
+    with jax.enable_x64(True):
+      got, fit = _got(_ALIKE)
+      self.assertEqual(fit.posterior.freedom.dtype, jnp.float32)
+    np.testing.assert_allclose(got, plain, atol=1e-3)
+
 
 if __name__ == '__main__':
   absltest.main()

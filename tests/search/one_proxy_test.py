@@ -149,6 +149,7 @@ class OneProxyTest(absltest.TestCase):
         ({'threshold': 1.5}, 'threshold must be between 0 and 1, got 1.5'),
         ({'confidence': 1.5}, 'confidence must be between 0 and 1, got 1.5'),
         ({'num_finalists': 0}, 'num_finalists must be 1 or more, got 0'),
+        ({'where': self.proxy_ms < 0.0}, 'no candidate is allowed'),
     ):
       with self.assertRaisesRegex(ValueError, message):
         search.one_proxy(
