@@ -91,7 +91,9 @@ def fit_local(
       latency_ms,
       where=where,
   )
-  whiten = jax.scipy.linalg.solve_triangular(factor, jnp.eye(size), lower=True)
+  whiten = jax.scipy.linalg.solve_triangular(
+      factor, jnp.eye(size, dtype=factor.dtype), lower=True
+  )
   # A measurement has tails and hence twice the variance of its scale, see
   # `predictors.fit_bayesian`; the process has not.
   added = 0.5 * alike / (1.0 - alike)

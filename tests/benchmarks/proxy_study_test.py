@@ -5,9 +5,9 @@ import json
 import pathlib
 from unittest import mock
 
-import pytest
 from proxy_study import page
 from proxy_study import pictures
+import pytest
 
 _RESULTS = pathlib.Path(__file__).parents[2] / 'benchmarks' / 'results'
 

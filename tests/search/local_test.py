@@ -38,14 +38,14 @@ def _got(alike, mean=None):
   """`[6]` probabilities, and the posterior."""
   features, genotype, latency_ms = _data()
   prior = predictors.BayesianPrior(
-      jnp.asarray(_VARIANCE[None], jnp.float32), jnp.array([_NOISE]),
-      jnp.array([0.0]), jnp.array([1.0]), mean,
+      *(jnp.asarray(x, jnp.float32)
+        for x in (_VARIANCE[None], [_NOISE], [0.0], [1.0])), mean,
   )
   rows = np.resize(np.arange(_NUM), _PADDED)
   fit = _local.fit_local(
       prior, jnp.asarray(features[rows], jnp.float32),
       jnp.asarray(genotype[rows]), jnp.asarray(latency_ms[rows], jnp.float32),
-      jnp.arange(_PADDED) < _NUM, jnp.asarray(alike),
+      jnp.arange(_PADDED) < _NUM, jnp.asarray(alike, jnp.float32),
   )
   return _local.probability_within(
       fit, jnp.asarray(features[_NUM:], jnp.float32),
