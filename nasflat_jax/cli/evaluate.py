@@ -157,10 +157,8 @@ def _evaluate() -> None:
   from nasflat_jax import partitions
   from nasflat_jax import samplers
   from nasflat_jax import trials
-  try:
+  with _main.naming('tasks'):
     tasks = partitions.parse(_TASKS.value)
-  except ValueError as error:
-    raise ValueError(f'--tasks: {error}') from error
   names = _distinct('methods', trials.split(_METHODS.value))
   chosen = {
       name: trials.make_named(methods, name, options, flag='methods')
@@ -186,11 +184,9 @@ def _evaluate() -> None:
   }
   other = None
   if _SOURCE_SPACE.value:
-    try:
+    with _main.naming('source_space'):
       other = data.load_latency(_SOURCE_SPACE.value)
       tasks = trials.known_elsewhere(tasks, other)
-    except ValueError as error:
-      raise ValueError(f'--source_space: {error}') from error
   own_proxies = _own_proxies()
   meta = trials.metadata(
       command=_command(),
