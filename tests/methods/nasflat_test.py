@@ -19,15 +19,6 @@ _SPACE = spaces.NASBENCH201
 _KEYS = jax.random.split(jax.random.key(1), 3)
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 def _method(**kwargs):
   return methods.nasflat(
       pretrain_steps=3, adapt_steps=2, predictor='dense_graph_flow', **kwargs
