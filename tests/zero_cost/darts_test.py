@@ -6,7 +6,6 @@ import math
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
-import numpy as np
 import pytest
 from zero_cost import definitions
 from zero_cost import reference

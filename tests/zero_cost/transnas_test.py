@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pytest
 from zero_cost import definitions
-from zero_cost import reference
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
