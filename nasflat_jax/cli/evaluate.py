@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from nasflat_jax.cli import _axes
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ _NUM_SUPPORT = flags.DEFINE_list(
 _NUM_TRIALS = flags.DEFINE_integer(
     'num_trials', 5, 'Repetitions with other measurements.', lower_bound=1,
     flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of everything random.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(_FLAGS, 'Seed of everything random.')
 _SAMPLER = flags.DEFINE_string(
     'sampler', 'random', 'What chooses the measurements: a name of '
     'nasflat_jax.samplers, or sequential: five by d_optimal(prior), then five '
