@@ -289,24 +289,47 @@ class EvaluateTest(parameterized.TestCase):
     table = _toy(spaces.FBNET, (*task.source, *task.target), 60)
     known = (*task.source[:2], task.target[1])
     other = _toy(spaces.NASBENCH201, known, 40)
+    problems = []
+
+    @functools.wraps(methods.flops)
+    def spy():
+      method = flops()
+
+      def prepare(key, problem):
+        problems.append(problem)
+        return method.prepare(key, problem)
+
+      return method._replace(prepare=prepare)
+
+    flops = methods.flops
     flags = (
         f'--out={self.out}', '--tasks=FD', '--num_support=2', '--num_trials=1',
-        '--num_source=20', '--methods=across_spaces[known=costs],flops',
+        '--num_source=20', '--methods=flops',
     )
-    with _tables(table, other):
+    with _tables(table, other), mock.patch.object(methods, 'flops', spy):
       code, _, err = _run(*flags, '--source_space=nasbench201')
     self.assertEqual(code, 0, err)
     written = json.loads(self.out.read_text())
     self.assertEqual(
         [(row['task'], row['device']) for row in written['rows']],
-        [(f'FD:{task.target[1]}', task.target[1])] * 2,
-    )
-    # The target's latencies in the other space count as read.
-    self.assertEqual(
-        [row['budget']['source'] for row in written['rows']], [20, 0]
+        [(f'FD:{task.target[1]}', task.target[1])],
     )
     self.assertEqual(
         set(written['meta']['data_sha256']), {'fbnet', 'nasbench201'}
+    )
+    (problem,) = problems
+    self.assertEqual(problem.source_names, known[:2])
+    self.assertIs(problem.elsewhere.space, spaces.NASBENCH201)
+    rows = spaces.index_of(spaces.NASBENCH201, problem.elsewhere.genotype)
+    self.assertLen(set(rows), 20)
+    latency_ms = dict(zip(
+        spaces.index_of(spaces.NASBENCH201, other.genotype),
+        other.row(task.target[1]),
+        strict=True,
+    ))
+    self.assertEqual(
+        problem.elsewhere.target_latency_ms.tolist(),
+        [latency_ms[row] for row in rows],
     )
     self.out.unlink()
     none = _toy(spaces.NASBENCH201, task.source[:2], 40)
