@@ -13,6 +13,9 @@ from zero_cost import reference
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 _SPACE = spaces.DARTS
 # The second and the third cell are reduction cells.
 _NETWORK = zero_cost.darts(

@@ -15,6 +15,9 @@ from nasflat_jax import zero_cost
 from nasflat_jax.zero_cost import _family
 from nasflat_jax.zero_cost import _fbnet
 
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 # Name, kernel, expansion, groups.
 _BLOCKS = (('a', 3, 1, 1), ('b', 5, 2, 2), ('c', 3, 3, 1))
 _SKIP = (zero_cost.Conv('skip', 6, 1, stride=2), zero_cost.Relu())

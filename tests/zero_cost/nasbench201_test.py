@@ -13,6 +13,9 @@ from zero_cost import reference
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 _SPACE = spaces.NASBENCH201
 _CELLS = 2
 _NETWORK = zero_cost.nasbench201(

@@ -14,6 +14,9 @@ from zero_cost import reference
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 _SPACE = spaces.FBNET  # for its genes' range
 _SIDE = 9
 

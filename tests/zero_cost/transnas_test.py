@@ -13,6 +13,9 @@ from zero_cost import definitions
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 _SPACE = spaces.TRANSNAS_MICRO
 _NETWORK = zero_cost.transnas_micro(channels=2, num_classes=3, resolution=36)
 _BATCH = zero_cost.gaussian_batch(jax.random.key(5), 6, 3, resolution=36)
