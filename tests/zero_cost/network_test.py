@@ -166,7 +166,8 @@ class NetworkTest(parameterized.TestCase):
     for column, name in enumerate(definitions.NAMES):
       np.testing.assert_allclose(
           found[:, column], _scores()[:, column],
-          rtol=definitions.RTOL.get(name, 1e-4), atol=2e-5, err_msg=name,  # zen is a logarithm, near zero here
+          rtol=definitions.RTOL.get(name, 1e-4), err_msg=name,
+          atol=2e-5,  # zen is a logarithm, near zero here
       )  # fmt: skip
 
   def test_what_an_architecture_keeps(self):
