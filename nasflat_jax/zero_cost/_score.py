@@ -158,7 +158,10 @@ def _chunks(
   size = -(-share // together) * together * num_devices
   run = _program(network, needs, num_devices, together)
   # An accelerator's default is products of fewer bits.
-  precision = jax.config.jax_default_matmul_precision or 'highest'
+  precision = (
+      jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+      or 'highest'
+  )
   for start in range(0, len(rows), size):
     chunk = rows[start : start + size]
     padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0)), mode='edge')
