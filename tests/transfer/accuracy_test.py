@@ -80,7 +80,7 @@ class FeaturesTest(parameterized.TestCase):
       part = features[:, kernel.start : kernel.stop]
       squared = ((part[:, None] - part) ** 2).sum(-1)
       grams.append(part @ part.T if kernel.is_linear else np.exp(-squared / 2))
-    weight, noise, _ = (np.asarray(x, np.float64) for x in model.prior)
+    weight, noise, _, _ = (np.asarray(x, np.float64) for x in model.prior)
     total = np.einsum('hk,kij->hij', weight, np.stack(grams))
     gram = total[:, :12, :12] + 1.0 + noise[:, None, None] * np.eye(12)
     dual = np.stack([np.linalg.solve(one, label) for one in gram])
