@@ -136,8 +136,8 @@ def fit_kernels(
 
   `label = b + slope . known + sum_k f_k(x) + error`, where `f_k` is a Gaussian
   process with covariance `s weight_k gram_k`, `b ~ N(0, s)`,
-  `error ~ N(0, s noise)` and an inverse-gamma `s`. Time `O(H n^2 (n + K))`, memory `O(32 n^2)`. Jittable;
-  `vmap` it over tasks and trials.
+  `error ~ N(0, s noise)` and an inverse-gamma `s`. Time `O(H n^2 (n + K))`,
+  memory `O(32 n^2)`. Jittable; `vmap` it over tasks and trials.
 
   Args:
     prior: the hypotheses.
