@@ -19,7 +19,7 @@ from nasflat_jax.encodings import _train_cate
 from nasflat_jax.encodings import _unified
 
 _BATCH = 32
-_LEARNING_RATE = 1e-3
+_LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 0.01
 _WARM_UP = 100
 _SMOOTHING = 0.1
@@ -168,8 +168,10 @@ def train(
       mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params),
   )
   order = _fit.epochs(rng, len(pairs), num_steps, _BATCH)
+  # Half of a step would go into the default generator's dropout.
+  bits = jax.random.key_data(noise_key)
   variables, losses = _fit.minimise(
-      noise_key, loss, variables, pairs[order], optimizer, progress=progress
+      jax.random.wrap_key_data(jnp.concatenate([bits, bits]), impl='rbg'), loss, variables, pairs[order], optimizer, progress=progress
   )
   report = _guessed(judge_key, rng, module, variables, held_out)
   return (

@@ -113,6 +113,17 @@ class SourceTest(parameterized.TestCase):
     said = source.speak(source.networks)
     self.assertGreater(stats.spearmanr(said, source.accuracy)[0], 0.5)
 
+  def test_one_label_leaves_what_a_source_says(self):
+    # A single label has no spread: what is expected orders the networks.
+    networks = _networks(60, seed=5)
+    source = _source()
+    model = transfer.accuracy_model(
+        networks, [source], across=False, learn_prior=False
+    )
+    scores = transfer.adapt_accuracy(model, [[0]], [[90.0]])[0]
+    said = source.speak(networks)
+    self.assertGreater(stats.spearmanr(scores, said)[0], 0.99)
+
   def test_twins_are_one_group(self):
     cells = [(1, 2, 0, 3, 1, 3), (2, 1, 0, 3, 3, 1)]
     networks = transfer.Networks(
