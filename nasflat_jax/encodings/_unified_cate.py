@@ -168,10 +168,13 @@ def train(
       mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params),
   )
   order = _fit.epochs(rng, len(pairs), num_steps, _BATCH)
-  # Half of a step would go into the default generator's dropout.
+  # Dropout takes many bits: of a generator that is cheap on a CPU.
   bits = jax.random.key_data(noise_key)
+  noise_key = jax.random.wrap_key_data(
+      jnp.concatenate([bits, bits]), impl='rbg'
+  )
   variables, losses = _fit.minimise(
-      jax.random.wrap_key_data(jnp.concatenate([bits, bits]), impl='rbg'), loss, variables, pairs[order], optimizer, progress=progress
+      noise_key, loss, variables, pairs[order], optimizer, progress=progress
   )
   report = _guessed(judge_key, rng, module, variables, held_out)
   return (

@@ -122,7 +122,7 @@ class SourceTest(parameterized.TestCase):
     )
     scores = transfer.adapt_accuracy(model, [[0]], [[90.0]])[0]
     said = source.speak(networks)
-    self.assertGreater(stats.spearmanr(scores, said)[0], 0.99)
+    self.assertGreater(stats.spearmanr(scores, said)[0], 0.95)
 
   def test_twins_are_one_group(self):
     cells = [(1, 2, 0, 3, 1, 3), (2, 1, 0, 3, 3, 1)]
