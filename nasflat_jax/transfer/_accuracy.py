@@ -146,7 +146,7 @@ def _learned(
     size = min(_LABELS, len(source.accuracy))
     rng = np.random.default_rng(0)
     known_prior = prior._replace(
-        weight=jnp.asarray(weight), slope=np.asarray(prior.slope)[:, has]
+        weight=jnp.asarray(weight), slope=jnp.asarray(prior.slope)[:, has]
     )
     for _ in range(_REPEATS):
       rows = rng.permutation(len(source.accuracy))[:size]
@@ -154,11 +154,11 @@ def _learned(
       found.append(
           _kernels.fit(own, known_prior, features[rows], label).prob
       )
-  prob, found = np.full(_HYPOTHESES, 1.0 / _HYPOTHESES), np.array(found)
+  prob = np.full(_HYPOTHESES, 1.0 / _HYPOTHESES)
   for _ in range(_PASSES):
     # `found` is of hypotheses alike beforehand, hence in proportion to the
     # likelihoods.
-    each = found * prob
+    each = np.array(found) * prob
     prob = np.mean(each / each.sum(axis=1, keepdims=True), axis=0)
     prob = (1.0 - _FLOOR) * prob + _FLOOR / len(prob)
   return prior._replace(log_prob=jnp.log(jnp.asarray(prob, jnp.float32)))
