@@ -55,8 +55,9 @@ with the largest (gain in accuracy) x P(latency <= budget)^2, and the answer is
 the best one *measured* within the budget. P knows that networks which differ in
 a gene or two share most of what features leave unexplained, and that two
 measurements in a hundred have nothing to do with the network. All measurements
-are spent. Those that verify finalists are therefore among the 5, 10 or 20, and
-there are no others: no reference networks, no scaling by a pool.
+are spent, unless every better network was measured. Those that verify finalists
+are therefore among the 5, 10 or 20, and there are no others: no reference
+networks, no scaling by a pool.
 
 * Sources: HELP's nine meta-training devices, 900 networks of each, without
   those of the target's own processor (`GTX 1080 Ti` for Eagle's GPU, `pixel3`
@@ -187,7 +188,10 @@ def page(
         '![Cost of n targets](search_targets.png)', '',
     ]
   if development:
-    names = ', '.join(sorted({cell['device'] for cell in development}))
+    names, further_names = (
+        ', '.join(sorted({cell['device'] for cell in part}))
+        for part in (development, further)
+    )
     lines += [
         '## Choices', '',
         f'Made on {names}, at the 10th, 30th, 50th and 70th percentile,'
@@ -202,7 +206,9 @@ def page(
         ' the posterior has nothing left, the second is for speed); and 0.8 of'
         ' the noise for what alike networks have in common, correlated by 0.5'
         ' for each gene, after the residuals of regressions:', '',
-        *_alike(others), *markdown.development(further), '',
+        *_alike(others),
+        *([f'Regret on {further_names}:', ''] if further else []),
+        *markdown.development(further), '',
         'Tried there too, and not better: caution 1, tails of four degrees of'
         ' freedom, a spread 1.3 times as wide (2 or 3 seeds, 8 devices; those'
         ' trials are not kept).', '',

@@ -186,6 +186,7 @@ def pytorch(
       f'--style={"shared" if style == "shared" else "reference"}',
       f'--threads={1 if way == "processes" else options.cores}',
       f'--warm_up={options.warm_up}',
+      f'--device={vars(options).get("device", "cpu")}',
   ]
   if setting.space == 'nasbench201':
     flags += [

@@ -175,7 +175,8 @@ def _read(
     )
 
   def channels_first(x: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.moveaxis(x, -1, 1).copy()).to(dtype)
+    x = np.moveaxis(x, -1, 1).copy()
+    return torch.from_numpy(x).to(options.device, dtype)
 
   noise = None
   if 'noise' in arrays:
@@ -183,7 +184,7 @@ def _read(
     noise = first, second
   inputs = Inputs(
       channels_first(arrays['images']),
-      torch.from_numpy(arrays['labels'].astype(np.int64)),
+      torch.from_numpy(arrays['labels'].astype(np.int64)).to(options.device),
       dict(np.load(options.weights)) if options.weights else None,
       dict(np.load(options.zen_weights)) if options.zen_weights else None,
       noise,
@@ -210,6 +211,7 @@ def _parse() -> argparse.Namespace:
       '--dtype', choices=('float32', 'float64'), default='float32'
   )
   parser.add_argument('--threads', type=int, default=2)
+  parser.add_argument('--device', default='cpu', help='or cuda')
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--images', type=pathlib.Path, help='npz')
   parser.add_argument('--weights', type=pathlib.Path, help='npz')
@@ -225,6 +227,7 @@ def main() -> None:
   """Scores the networks, prints seconds and writes JSON."""
   options = _parse()
   torch.set_num_threads(options.threads)
+  torch.set_default_device(options.device)
   torch.manual_seed(options.seed)
   try:
     genotypes, inputs = _read(options)

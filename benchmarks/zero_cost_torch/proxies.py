@@ -179,7 +179,7 @@ def _jacobian(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def correlation(jacobian: torch.Tensor) -> np.ndarray:
   """Correlation `[B, B]` of an input gradient's rows in float64."""
-  rows = jacobian.detach().flatten(1).double().numpy()
+  rows = jacobian.detach().flatten(1).double().cpu().numpy()
   with np.errstate(all='ignore'):
     return np.corrcoef(rows)
 
@@ -225,7 +225,7 @@ def epe_nas(
 ) -> float:
   """`epe_score` of the images' correlation."""
   matrix = correlation(_jacobian(module, images))
-  return epe_score(matrix, labels.numpy(), module.classifier.out_features)
+  return epe_score(matrix, labels.cpu().numpy(), module.classifier.out_features)
 
 
 # --- Of activations, or of other inputs and weights ---
@@ -235,7 +235,7 @@ def agreement(inputs: torch.Tensor) -> np.ndarray:
   """Pairs' number of ReLU inputs of equal sign, `[B, B]` in float64."""
   on = (inputs.detach() > 0).flatten(1).to(inputs.dtype)
   off = 1 - on
-  return (on @ on.T + off @ off.T).double().numpy()
+  return (on @ on.T + off @ off.T).double().cpu().numpy()
 
 
 def log_det(kernel: np.ndarray) -> float:

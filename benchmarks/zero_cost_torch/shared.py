@@ -93,7 +93,7 @@ def score(
     }
   matrix = proxies.correlation(jacobian)
   scores['epe_nas'] = proxies.epe_score(
-      matrix, labels.numpy(), module.classifier.out_features
+      matrix, labels.cpu().numpy(), module.classifier.out_features
   )
   scores['jacov'] = proxies.jacov_score(matrix)
   scores['nwot'] = proxies.log_det(kernel)

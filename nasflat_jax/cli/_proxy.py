@@ -231,7 +231,8 @@ def search_and_report(
   known = [file.genotype for file in (measured, finals) if file is not None]
   seen = set(_search_inputs.rows_in(genotype, np.concatenate(known)).tolist())
   sample = [i for i in order if i not in seen][: decision.num_more]
-  todo = [i for i in finalists if i not in seen]
+  # A network is measured once, whatever it is measured for.
+  todo = [i for i in finalists if i not in seen and i not in sample]
   _write(
       out, space, genotype, wanted, proposal,
       sample=sample, todo=todo, front=front, objective=objective,

@@ -134,10 +134,12 @@ def search_and_report(
       f'Adapting to {len(request.measurements)} device(s)', seconds, 'adapt'
   ):
     devices = _search_inputs.adapt_devices(request, space)
+  # All devices have one model, hence the same features.
+  encode = jax.jit(devices[0].adapted.model.encode)
   with _main.stage(
       f'Predicting {len(candidates)} candidates', seconds, 'predict'
   ):
-    values, predicted = _predict(request, devices, value, candidates)
+    values, predicted = _predict(request, devices, encode, value, candidates)
   limits = [
       search.table(space, candidates, report.bound_ms)
       if name in _LISTED
@@ -183,7 +185,7 @@ def search_and_report(
     if not len(finalists):
       (out / _STATE).unlink(missing_ok=True)
       raise ValueError(_nothing_holds(request, predicted, len(candidates)))
-  best, finals = _predict(request, devices, value, finalists)
+  best, finals = _predict(request, devices, encode, value, finalists)
   _write(
       out,
       request,
@@ -202,6 +204,7 @@ def search_and_report(
 def _predict(
     request: _search_inputs.Request,
     devices: list[_search_inputs.Device],
+    encode: Callable[..., Any],  # compiled once: it takes a second
     value: Callable[..., Any],
     genotype: np.ndarray,
 ) -> tuple[np.ndarray, list[reports.DeviceReport]]:
@@ -213,8 +216,7 @@ def _predict(
   in_chunks = functools.partial(
       transfer.in_chunks, chunk_size=_search_inputs.CHUNK, axis=0
   )
-  # All devices have one model, hence the same features.
-  features = in_chunks(jax.jit(devices[0].adapted.model.encode), genotype)
+  features = in_chunks(encode, genotype)
   return in_chunks(jax.jit(value), genotype), [
       device.report(features, request.confidence) for device in devices
   ]
@@ -244,8 +246,8 @@ def _write(
     (out / file).unlink(missing_ok=True)
   everyone, values, predicted = candidates
   chosen, best, finals = finalists
-  latency_ms = np.asarray(predicted[0].prediction.latency_ms)
-  front = search.pareto_front(np.stack([latency_ms, -values], axis=1))
+  latencies = [np.asarray(each.prediction.latency_ms) for each in predicted]
+  front = search.pareto_front(np.stack([*latencies, -values], axis=1))
   on_front = [
       dataclasses.replace(
           report,
@@ -265,9 +267,10 @@ def _write(
     )
   drawn = plot and reports.plot_front(
       out / 'front.png',
-      latency_ms=latency_ms,
+      latency_ms=latencies[0],
       value=values,
-      front=front,
+      # The picture is of the first device alone.
+      front=search.pareto_front(np.stack([latencies[0], -values], axis=1)),
       finalists=finals[0],
       finalist_value=best,
       objective=request.objective,

@@ -84,6 +84,11 @@ _NUM_CLASSES = flags.DEFINE_integer(
 _CHUNK_SIZE = flags.DEFINE_integer(
     'chunk_size', 64, 'Architectures in a call of the compiled program.',
     lower_bound=1, flag_values=_FLAGS)
+_TOGETHER = flags.DEFINE_integer(
+    'together', 0, 'Architectures that run side by side on each device, in '
+    'memory that grows with them; 0 for 1 on a CPU, which is fastest there, '
+    "and for what an accelerator's memory holds, at most 64.", lower_bound=0,
+    flag_values=_FLAGS)
 _MERGE_DUPLICATES = flags.DEFINE_boolean(
     'merge_duplicates', True, 'Score networks that differ only in operations '
     'on no path from input to output once, by proxies that cannot tell them '
@@ -235,7 +240,8 @@ def _score_blocks(
       if place not in store.done:
         found = zero_cost.score(
             job.fns, space, key, job.genotype[start:stop], batch,
-            chunk_size=_CHUNK_SIZE.value, network=network,
+            chunk_size=_CHUNK_SIZE.value,
+            together=_TOGETHER.value or None, network=network,
             merge_duplicates=False,
             progress=lambda n, _: progress(done + n, total),
         )

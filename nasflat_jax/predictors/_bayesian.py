@@ -168,7 +168,7 @@ def _fit(
     warped: jax.Array,  # [n, P], or [H, n, P]
     where: jax.Array,  # [n]
 ) -> _Fits:
-  shape = _SHAPE + jnp.sum(where) / 2
+  shape = _SHAPE + jnp.sum(where, dtype=noise.dtype) / 2
   # A row of padding is one of the identity: its pivot is 1, it moves nothing.
   inverse, log_det = jax.lax.map(
       _inverse_factor,

@@ -32,13 +32,10 @@ from nasflat_jax.search._objectives import predicted
 from nasflat_jax.search._objectives import table
 from nasflat_jax.search._objectives import tabulate
 from nasflat_jax.search._objectives import zero_cost_vote
-from nasflat_jax.search._one_proxy import decide
 from nasflat_jax.search._one_proxy import one_proxy
 from nasflat_jax.search._one_proxy import OneProxyResult
 from nasflat_jax.search._one_proxy import propose_by_proxy
-from nasflat_jax.search._one_proxy import ProxyDecision
 from nasflat_jax.search._one_proxy import ProxyProposal
-from nasflat_jax.search._one_proxy import THRESHOLD
 from nasflat_jax.search._one_proxy import verified_front
 from nasflat_jax.search._pareto import non_dominated
 from nasflat_jax.search._pareto import pareto_front
@@ -47,6 +44,9 @@ from nasflat_jax.search._problem import at_most
 from nasflat_jax.search._problem import maximised
 from nasflat_jax.search._problem import problem
 from nasflat_jax.search._problem import total_violation
+from nasflat_jax.search._proxy_decision import decide
+from nasflat_jax.search._proxy_decision import ProxyDecision
+from nasflat_jax.search._proxy_decision import THRESHOLD
 from nasflat_jax.search._random import random
 from nasflat_jax.search._relax import relax
 from nasflat_jax.search._run import run

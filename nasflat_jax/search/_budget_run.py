@@ -114,10 +114,18 @@ class Run:
       raise ValueError(f'alike must be from 0 to below 1, got {alike}')
     if not 0.0 <= surprise <= 1.0:
       raise ValueError(f'surprise must be from 0 to 1, got {surprise}')
+    if not 0.0 <= least_probability <= 1.0:
+      raise ValueError(
+          f'least_probability must be from 0 to 1, got {least_probability}'
+      )
     self.candidates = candidates
+    self._may_be_chosen = np.zeros(len(candidates.accuracy), bool)
+    self._may_be_chosen[candidates.ranking] = True
     prior = candidates.model.prior
     self.prior = prior._replace(
-        variance=prior.variance[:_HYPOTHESES], noise=prior.noise[:_HYPOTHESES]
+        variance=prior.variance[:_HYPOTHESES],
+        noise=prior.noise[:_HYPOTHESES],
+        mean=None if prior.mean is None else prior.mean[:_HYPOTHESES],
     )
     self.codes = jnp.asarray(candidates.genotype)
     self.budget_ms = budget_ms
@@ -154,7 +162,8 @@ class Run:
     self.measured_ms.append(latency_ms)
     answer = self.answers[-1] if self.answers else -1
     accuracy = self.candidates.accuracy
-    if latency_ms <= self.budget_ms and (
+    # By hand, a row may be measured that is not to be chosen.
+    if self._may_be_chosen[row] and latency_ms <= self.budget_ms and (
         answer < 0 or accuracy[row] > accuracy[answer]
     ):
       answer = row
@@ -203,7 +212,9 @@ class Run:
     with self.timed('choose'):
       if self.answers[-1] >= 0 and probability.max() < self.least_probability:
         return None
-      return int(rows[np.argmax(gain * probability**self.caution)])
+      promise = gain * probability**self.caution
+      # Where no accuracy is above the least, the likeliest is worth it.
+      return int(rows[np.argmax(promise if promise.any() else probability)])
 
   def finish(self, certain: bool) -> UnderBudget:
     """The answer."""

@@ -54,7 +54,8 @@ def candidates(
     The candidates.
 
   Raises:
-    ValueError: shapes do not fit, or nothing may be chosen.
+    ValueError: shapes do not fit, an architecture is listed twice, or nothing
+      may be chosen.
   """
   genotype = np.asarray(genotype, np.int32)
   accuracy = np.asarray(accuracy, np.float64)
@@ -63,6 +64,9 @@ def candidates(
         f'accuracy must be [N] and genotype [N, G], got {accuracy.shape} and '
         f'{genotype.shape}'
     )
+  if len(np.unique(genotype, axis=0)) != len(genotype):
+    name = model.space.spec.name
+    raise ValueError(f'{name}: an architecture is listed twice')
   allowed = np.isfinite(accuracy)
   if where is not None:
     if np.shape(where) != accuracy.shape:

@@ -50,8 +50,12 @@ def regularised_evolution(
     The algorithm. A failed evaluation takes nobody's place.
 
   Raises:
-    ValueError: there are more children than members.
+    ValueError: there are more children than members, or a number is below 1.
   """
+  if tournament_size < 1:
+    raise ValueError(
+        f'tournament_size must be 1 or more, got {tournament_size}'
+    )
   if not 1 <= num_children <= population_size:
     raise ValueError(
         f'num_children must be 1 to population_size ({population_size}), got '

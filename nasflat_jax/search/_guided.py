@@ -110,9 +110,11 @@ def predictor_guided(
     further ones go on as the last, forgetting the latest evaluations.
 
   Raises:
-    ValueError: the space cannot be enumerated, or the pool is smaller than what
-      the schedule evaluates.
+    ValueError: the space cannot be enumerated, a round of the schedule is below
+      1 or there is none, or the pool is smaller than what it evaluates.
   """
+  if not schedule or min(schedule) < 1:
+    raise ValueError(f'schedule must be of numbers from 1, got {schedule}')
   pool_genes = (
       _exhaustive.all_members(space)
       if genotype is None
@@ -139,7 +141,7 @@ def predictor_guided(
   ])
 
   def init(key):
-    broken = jnp.zeros(size)
+    broken = jnp.zeros(size, jnp.float32)
     if violation is not None:
       broken = jnp.asarray(violation(pool), jnp.float32)
       broken = jnp.where(jnp.isnan(broken), jnp.inf, broken)
@@ -148,7 +150,8 @@ def predictor_guided(
         value=jnp.full(total, jnp.nan, jnp.float32),
         asked=jnp.zeros(size, bool),
         violation=jnp.maximum(broken, 0.0),
-        score=jax.random.uniform(key, (size,)),  # nothing is known yet
+        # Nothing is known yet.
+        score=jax.random.uniform(key, (size,), jnp.float32),
         step=jnp.zeros((), jnp.int32),
     )
 
@@ -165,7 +168,9 @@ def predictor_guided(
         is_start[place], refit, lambda state: state.score, state
     )
     order = jnp.lexsort((score, state.violation))
-    rank = jnp.zeros(size, jnp.int32).at[order].set(jnp.arange(size))
+    rank = jnp.zeros(size, jnp.int32).at[order].set(
+        jnp.arange(size, dtype=jnp.int32)
+    )
     # Those asked for already come last.
     _, first = jax.lax.top_k(jnp.where(state.asked, -2 * size, -rank), unit)
     asked = state.asked.at[first].set(True)

@@ -42,6 +42,8 @@ def hypervolume(
     3.0
   """
   objectives = jnp.asarray(objectives)
+  if not jnp.issubdtype(objectives.dtype, jnp.floating):
+    objectives = objectives.astype(float)  # counts; the reference may be none
   reference = jnp.asarray(reference, objectives.dtype)
   chex.assert_rank([objectives, reference], [2, 1])
   chex.assert_shape(objectives, (None, reference.shape[0]))

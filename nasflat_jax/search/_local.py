@@ -78,16 +78,22 @@ def fit_local(
   correlation += jnp.diag(jnp.where(where, _JITTER, 1.0))
   factor = jnp.linalg.cholesky(correlation)
   local = jnp.repeat(alike * prior.noise[:, None], size, axis=1)
+  mean = prior.mean
+  if mean is not None:  # of an expected latency; what is local has none
+    mean = jnp.pad(mean, ((0, 0), (0, 0), (0, size)))
   posterior = predictors.fit_bayesian(
       prior._replace(
           variance=jnp.concatenate([prior.variance, local], axis=1),
           noise=(1.0 - alike) * prior.noise,
+          mean=mean,
       ),
       jnp.concatenate([features, factor], axis=1),
       latency_ms,
       where=where,
   )
-  whiten = jax.scipy.linalg.solve_triangular(factor, jnp.eye(size), lower=True)
+  whiten = jax.scipy.linalg.solve_triangular(
+      factor, jnp.eye(size, dtype=factor.dtype), lower=True
+  )
   # A measurement has tails and hence twice the variance of its scale, see
   # `predictors.fit_bayesian`; the process has not.
   added = 0.5 * alike / (1.0 - alike)

@@ -23,34 +23,10 @@ import numpy as np
 from nasflat_jax import transfer
 from nasflat_jax.search import _adapters
 from nasflat_jax.search import _pareto
+from nasflat_jax.search import _proxy_decision
 
-# Enough monotonicity, by the paper.
-THRESHOLD = 0.9
 _FOLDS = 10
-# Fewer are not worth another visit to the device.
-_LEAST_MORE = 5
 _PADDING = 32
-
-
-@dataclasses.dataclass(frozen=True)
-class ProxyDecision:
-  """What to do with a proxy.
-
-  Attributes:
-    action: `reuse` the proxy's latencies, `adapt` them, or `measure` more.
-    proxy: monotonicity of proxy and target.
-    adapted: monotonicity of the adapted predictor and the target.
-    uses_proxy: whether to search by the proxy (or else by the adapted
-      predictor); with `measure`, the better of two that are not good enough.
-    num_more: architectures to measure before deciding again; 0 unless the
-      action is `measure`.
-  """
-
-  action: str
-  proxy: transfer.Monotonicity
-  adapted: transfer.Monotonicity
-  uses_proxy: bool
-  num_more: int
 
 
 class ProxyProposal(NamedTuple):
@@ -62,7 +38,7 @@ class ProxyProposal(NamedTuple):
     finalists: `[F]` rows of the candidates, by rising predicted latency.
   """
 
-  decision: ProxyDecision
+  decision: _proxy_decision.ProxyDecision
   latency_ms: np.ndarray  # [N]
   finalists: np.ndarray  # [F]
 
@@ -82,66 +58,12 @@ class OneProxyResult:
       that was, by rising latency.
   """
 
-  decisions: tuple[ProxyDecision, ...]
+  decisions: tuple[_proxy_decision.ProxyDecision, ...]
   measured: np.ndarray  # [M]
   measured_ms: np.ndarray  # [M]
   latency_ms: np.ndarray  # [N]
   finalists: np.ndarray  # [F]
   front: np.ndarray  # [P]
-
-
-def _plain(one: transfer.Monotonicity) -> transfer.Monotonicity:
-  """The same with floats in place of arrays."""
-  return transfer.Monotonicity(
-      float(one.estimate), float(one.lower), float(one.upper)
-  )
-
-
-def decide(
-    proxy: transfer.Monotonicity,
-    adapted: transfer.Monotonicity,
-    num_measured: int,
-    *,
-    threshold: float = THRESHOLD,
-    confidence: float = 0.9,
-) -> ProxyDecision:
-  """Decides whether to reuse a proxy, to adapt it, or to measure more.
-
-  Args:
-    proxy: monotonicity of proxy and target.
-    adapted: monotonicity of the adapted predictor's out-of-fold predictions and
-      the target.
-    num_measured: architectures measured on the target, k.
-    threshold: correlation that is enough.
-    confidence: of the intervals.
-
-  Returns:
-    `reuse` where the lower end of the proxy's interval reaches the threshold,
-    else `adapt` where the adapted predictor's does, else `measure`: as many
-    more as would settle it if the better estimate above the threshold stayed,
-    and at most as many again, since adapting improves with every measurement.
-
-  Raises:
-    ValueError: the threshold is not between 0 and 1.
-  """
-  if not 0.0 < threshold < 1.0:
-    raise ValueError(f'threshold must be between 0 and 1, got {threshold}')
-  proxy, adapted = _plain(proxy), _plain(adapted)
-  if proxy.lower >= threshold:
-    return ProxyDecision('reuse', proxy, adapted, True, 0)
-  if adapted.lower >= threshold:
-    return ProxyDecision('adapt', proxy, adapted, False, 0)
-  most = max(num_measured, 1)
-  needed = [
-      transfer.pairs_needed(one.estimate, threshold, confidence=confidence)
-      for one in (proxy, adapted)
-      if one.estimate > threshold
-  ]
-  more = min((n - num_measured for n in needed if n), default=most)
-  return ProxyDecision(
-      'measure', proxy, adapted, bool(proxy.lower > adapted.lower),
-      min(max(more, _LEAST_MORE), most),
-  )
 
 
 def _out_of_fold(
@@ -184,7 +106,7 @@ def propose_by_proxy(
     *,
     adapt: _adapters.Adapter,
     where: np.ndarray | None = None,  # [N]
-    threshold: float = THRESHOLD,
+    threshold: float = _proxy_decision.THRESHOLD,
     confidence: float = 0.9,
     num_choices: int = 1,
     num_finalists: int = 10,
@@ -212,9 +134,13 @@ def propose_by_proxy(
     The proposal.
 
   Raises:
-    ValueError: shapes do not fit, there are fewer than four measurements, or no
-      candidate is allowed.
+    ValueError: there are fewer than four measurements, no candidate is allowed,
+      or a number is out of range.
   """
+  _proxy_decision.check_shares(threshold=threshold, confidence=confidence)
+  _proxy_decision.check_counts(
+      num_choices=num_choices, num_finalists=num_finalists
+  )
   size = len(support_ms)
   if size < transfer.LEAST_PAIRS:
     raise ValueError(
@@ -222,19 +148,23 @@ def propose_by_proxy(
     )
   chex.assert_shape([objective, proxy_ms], (len(candidates),))
   chex.assert_shape(support_proxy_ms, (size,))
+  chex.assert_shape(support, (size, candidates.shape[1]))
   where = np.ones(len(candidates), bool) if where is None else where
   where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
   if not where.any():
     raise ValueError('no candidate is allowed')
   left_out = _out_of_fold(adapt, support, support_ms)
   keys = jax.random.split(key)
-  stricter = 1.0 - (1.0 - confidence) / num_choices
   proxy, adapted = (
-      _monotonicity(keys[0], support_proxy_ms, support_ms, stricter),
+      _monotonicity(
+          keys[0], support_proxy_ms, support_ms,
+          _proxy_decision.stricter(confidence, num_choices),
+      ),
       _monotonicity(keys[1], left_out, support_ms, confidence),
   )
-  decision = decide(
-      proxy, adapted, size, threshold=threshold, confidence=confidence
+  decision = _proxy_decision.decide(
+      proxy, adapted, size, threshold=threshold, confidence=confidence,
+      num_choices=num_choices,
   )
   if decision.uses_proxy:
     latency_ms = _adapters.rescale(support_proxy_ms, support_ms, proxy_ms)
@@ -299,7 +229,7 @@ def one_proxy(
     where: np.ndarray | None = None,  # [N]
     num_support: int = 10,
     max_support: int = 80,
-    threshold: float = THRESHOLD,
+    threshold: float = _proxy_decision.THRESHOLD,
     confidence: float = 0.9,
     num_finalists: int = 10,
 ) -> OneProxyResult:
@@ -328,8 +258,13 @@ def one_proxy(
     ValueError: as `propose_by_proxy`, fewer candidates than measurements, or
       what was measured is not a latency.
   """
+  # Before anything is measured.
+  _proxy_decision.check_shares(threshold=threshold, confidence=confidence)
+  _proxy_decision.check_counts(num_finalists=num_finalists)
   where = np.ones(len(candidates), bool) if where is None else where
   where = where & np.isfinite(objective) & np.isfinite(proxy_ms)
+  if not where.any():
+    raise ValueError('no candidate is allowed')
   draw_key, key = jax.random.split(key)
   queue = np.asarray(jax.random.permutation(draw_key, np.flatnonzero(where)))
   if not transfer.LEAST_PAIRS <= num_support <= min(max_support, len(queue)):
@@ -337,7 +272,7 @@ def one_proxy(
         f'num_support must be from {transfer.LEAST_PAIRS} to '
         f'{min(max_support, len(queue))}, got {num_support}'
     )
-  decisions: list[ProxyDecision] = []
+  decisions: list[_proxy_decision.ProxyDecision] = []
   rows, measured_ms = queue[:0], np.zeros(0)
   more, error = num_support, 1.0 - confidence
   while True:

@@ -73,7 +73,8 @@ def under_budget(
       architecture, see `predictors.probability_within`.
     least_probability: the search stops early once every better candidate
       holds the budget with less than this probability; 0 spends all
-      measurements. 0.01 saves those that could only help by a surprise.
+      measurements, or measures all that is better. 0.01 saves those that could
+      only help by a surprise.
 
   Returns:
     The answer and how it was found. Runs with fewer measurements are the
@@ -121,7 +122,8 @@ def next_measurement(
 
   Args:
     candidates: from `candidates`.
-    rows: `[m]` rows measured so far, at least one.
+    rows: `[m]` rows measured so far, at least one. Those that may not be chosen
+      tell of latency, and are no answer.
     measured_ms: `[m]` their latencies, milliseconds, above 0.
     budget_ms: milliseconds.
     caution: as for `under_budget`.
@@ -133,7 +135,8 @@ def next_measurement(
     The row, or None where nothing better is left that may hold the budget.
 
   Raises:
-    ValueError: there is no measurement, or one is not above 0.
+    ValueError: there is no measurement, one is not above 0, a row is none of
+      the candidates, or a number is out of range.
   """
   rows, measured_ms = np.asarray(rows), np.asarray(measured_ms)
   if rows.ndim != 1 or rows.shape != measured_ms.shape or not len(rows):
@@ -141,6 +144,9 @@ def next_measurement(
         'rows and measured_ms must be [m] with m of 1 or more, got '
         f'{rows.shape} and {measured_ms.shape}'
     )
+  total = len(candidates.genotype)
+  if not ((rows >= 0) & (rows < total)).all():
+    raise ValueError(f'rows must be from 0 to {total - 1}, got {rows.tolist()}')
   run = _budget_run.Run(
       candidates, _not_measured, _checked(budget_ms), caution, alike,
       surprise, least_probability,

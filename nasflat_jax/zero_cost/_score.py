@@ -17,6 +17,7 @@ from nasflat_jax.zero_cost import _networks
 from nasflat_jax.zero_cost import _passes
 from nasflat_jax.zero_cost import _plan
 from nasflat_jax.zero_cost import _proxies
+from nasflat_jax.zero_cost import _together
 
 Progress = Callable[[int, int], None]
 
@@ -29,6 +30,7 @@ def score(
     batch: _batch.Batch,
     *,
     chunk_size: int = 64,
+    together: int | None = None,
     network: _network.Network | None = None,
     merge_duplicates: bool = True,
     progress: Progress | None = None,
@@ -40,9 +42,12 @@ def score(
   Scores do not depend on the chunks, on the other architectures or, up to
   rounding, on the other proxies asked for.
 
-  One architecture runs at a time on every local device of JAX, so memory is
-  that of one network for each. Use both cores of a CPU by
+  On a CPU one architecture runs at a time on every local device of JAX, so
+  memory is that of one network for each. Use both cores by
   `jax.config.update('jax_num_cpu_devices', 2)` before anything else.
+
+  Products are in full float32, unless `jax_default_matmul_precision` says
+  otherwise.
 
   Args:
     fns: proxies, of `zero_cost`.
@@ -54,6 +59,11 @@ def score(
     chunk_size: architectures in a call of the compiled program, rounded up to
       a multiple of the devices; the last chunk is filled up. Progress is
       reported, and interruption possible, between calls.
+    together: architectures that run side by side on each device. 1 runs only
+      the operation that each gene chooses; more run every candidate for all of
+      them and select, many times the work in few large kernels. Memory grows
+      with it. None is 1 on a CPU and what an accelerator's memory holds, at
+      most 64.
     network: of `zero_cost.nasbench201` and the like; None is the space's
       default.
     merge_duplicates: whether networks that differ only in operations on no path
@@ -71,9 +81,13 @@ def score(
     raise ValueError('fns: no proxy to compute')
   if chunk_size < 1:
     raise ValueError(f'chunk_size must be at least 1, got {chunk_size}')
+  if together is not None and together < 1:
+    raise ValueError(f'together must be at least 1, got {together}')
   network = network or _networks.default(space)
   genes = np.asarray(genotype, np.int32)
   _check(space, network, genes, batch)
+  if together is None:
+    together = _together.default(network, np.shape(batch.images)[0])
   inputs = _inputs(network, key, batch)
   labels = np.asarray(batch.labels)
 
@@ -83,7 +97,9 @@ def score(
   scores = []
   for rows, asked in made.jobs:
     parts = []
-    for chunk, found in _chunks(network, asked, rows, inputs, chunk_size):
+    for chunk, found in _chunks(
+        network, asked, rows, inputs, chunk_size, together
+    ):
       parts.append(np.stack([fn.reduce(found, labels) for fn in asked], axis=1))
       done += len(chunk)
       if progress is not None:
@@ -132,30 +148,43 @@ def _inputs(
 
 
 def _chunks(
-    network, fns, rows, inputs, chunk_size
+    network, fns, rows, inputs, chunk_size, together
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
   """Chunks of rows and their quantities `[B, ...]`."""
   needs = frozenset(need for fn in fns for need in fn.needs)
   num_devices = jax.local_device_count()
-  size = -(-min(chunk_size, max(len(rows), 1)) // num_devices) * num_devices
-  run = _program(network, needs, num_devices)
+  share = -(-min(chunk_size, max(len(rows), 1)) // num_devices)
+  together = min(together, share)
+  size = -(-share // together) * together * num_devices
+  run = _program(network, needs, num_devices, together)
+  # An accelerator's default is products of fewer bits.
+  precision = jax.config.jax_default_matmul_precision or 'highest'
   for start in range(0, len(rows), size):
     chunk = rows[start : start + size]
     padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0)), mode='edge')
-    found = jax.device_get(run(padded, inputs))
+    with jax.default_matmul_precision(precision):
+      found = jax.device_get(run(padded, inputs))
     yield chunk, {name: x[: len(chunk)] for name, x in found.items()}
 
 
 @functools.lru_cache(maxsize=16)
 def _program(
-    network: _network.Network, needs: frozenset[str], num_devices: int
+    network: _network.Network,
+    needs: frozenset[str],
+    num_devices: int,
+    together: int,
 ) -> Callable[[np.ndarray, _passes.Inputs], dict[str, jax.Array]]:
   """Compiled `(genotype [B, G], inputs) -> {quantity: [B, ...]}`."""
   one = _passes.quantities(network, needs)
 
   def run(genotype: chex.Array, inputs: _passes.Inputs):
-    # Not vmapped: that would run all candidates of every gene.
-    return jax.lax.map(lambda genes: one(genes, inputs), genotype)
+    def scored(genes):
+      return one(genes, inputs)
+
+    if together == 1:
+      # Not vmapped: that would run all candidates of every gene.
+      return jax.lax.map(scored, genotype)
+    return jax.lax.map(scored, genotype, batch_size=together)
 
   if num_devices == 1:
     return jax.jit(run)

@@ -123,6 +123,22 @@ class ProxyTest(parameterized.TestCase):
       self.assertIn(index, range(100, 15000, 200))
       self.assertEqual(float(row['objective']), 90 - index % 7)
 
+  def test_a_network_is_asked_for_once(self):
+    few = self._write('few.csv', range(50, 9000, 397))
+    rng = np.random.default_rng(0)
+    noise = self.folder / 'noise.csv'
+    noise.write_text('index,latency_ms\n' + ''.join(
+        f'{i},{rng.uniform(1, 3)}\n' for i in range(50, 4500, 397)
+    ))
+    code, _, err = self._run(
+        f'--measurements={noise}', f'--proxy={self.proxy}',
+        f'--candidates={few}', '--adapt=adaproxy', '--noplot',
+    )
+    self.assertEqual(code, 0, err)
+    self.assertEqual(self._summary()['action'], 'measure')
+    asked = [row['index'] for row in _read(self.out / 'measure_next.csv')]
+    self.assertLen(set(asked), len(asked))
+
   @pytest.mark.slow
   def test_a_device_of_the_tables_and_the_most_alike(self):
     table = real_data.table('nasbench201')

@@ -17,6 +17,7 @@ import pytest
 from nasflat_jax import data
 from nasflat_jax import spaces
 from nasflat_jax.cli import search
+from nasflat_jax.search import pareto_front
 
 _SPACE = spaces.FBNET
 
@@ -208,6 +209,13 @@ class SearchTest(parameterized.TestCase):
       for device, budget in (('phone', 8.0), ('board', 13.0)):
         self.assertGreaterEqual(float(row[f'{device}_probability']), 0.95)
         self.assertEqual(float(row[f'{device}_budget_ms']), budget)
+    # The front is that of both devices: larger than that of the first.
+    front = np.array([
+        [float(row['phone_latency_ms']), float(row['board_latency_ms']),
+         -float(row['flops'])] for row in self._rows('front.csv')
+    ])
+    self.assertLen(pareto_front(front), len(front))
+    self.assertLess(len(pareto_front(front[:, [0, 2]])), len(front))
 
   @parameterized.parameters(
       (('--confidence=1',), {}, '--confidence=1 is not between 0 and 1'),

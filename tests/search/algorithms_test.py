@@ -111,6 +111,21 @@ class GuidedTest(absltest.TestCase):
     self.assertIn('cond[', str(program))
 
 
+  def test_runs_in_double_precision(self):
+    with jax.enable_x64(True):
+      found = search.run(
+          jax.random.key(0),
+          search.predictor_guided(
+              _SPACE, features=_one_hot(), schedule=(2, 4),
+              surrogate=lambda features, value, where, query: query[:, 0],
+          ),
+          search.problem(toy_space.loss),
+          num_rounds=3,
+          archive_size=4,
+      ).found
+    self.assertLen(found.genotype, 4)
+
+
 class ExhaustiveTest(absltest.TestCase):
 
   def test_finds_the_best_of_all_in_order(self):
@@ -376,6 +391,10 @@ class RefusalTest(parameterized.TestCase):
        'evaluates 128 architectures, the pool has 99'),
       (lambda: search.regularised_evolution(_SPACE, num_children=101),
        r'1 to population_size \(100\), got 101'),
+      (lambda: search.predictor_guided(_SPACE, schedule=(2, 0)),
+       r'schedule must be of numbers from 1, got \(2, 0\)'),
+      (lambda: search.regularised_evolution(_SPACE, tournament_size=0),
+       'tournament_size must be 1 or more, got 0'),
       (lambda: search.constrained_evolution(_SPACE, num_children=1),
        'leave no parent'),
       (lambda: search.exhaustive(_SPACE, genotype=_members()[:0]),

@@ -34,18 +34,18 @@ def _data():
   )
 
 
-def _got(alike):
+def _got(alike, mean=None):
   """`[6]` probabilities, and the posterior."""
   features, genotype, latency_ms = _data()
   prior = predictors.BayesianPrior(
-      jnp.asarray(_VARIANCE[None], jnp.float32), jnp.array([_NOISE]),
-      jnp.array([0.0]), jnp.array([1.0]),
+      *(jnp.asarray(x, jnp.float32)
+        for x in (_VARIANCE[None], [_NOISE], [0.0], [1.0])), mean,
   )
   rows = np.resize(np.arange(_NUM), _PADDED)
   fit = _local.fit_local(
       prior, jnp.asarray(features[rows], jnp.float32),
       jnp.asarray(genotype[rows]), jnp.asarray(latency_ms[rows], jnp.float32),
-      jnp.arange(_PADDED) < _NUM, jnp.asarray(alike),
+      jnp.arange(_PADDED) < _NUM, jnp.asarray(alike, jnp.float32),
   )
   return _local.probability_within(
       fit, jnp.asarray(features[_NUM:], jnp.float32),
@@ -96,6 +96,20 @@ class LocalTest(absltest.TestCase):
     alone = _local.global_part(fit, 3)
     np.testing.assert_allclose(alone.mean, plain.mean, atol=1e-4)
     np.testing.assert_allclose(alone.noise, plain.noise, rtol=1e-3)
+
+  def test_an_expected_latency_is_of_the_features(self):
+    plain, _ = _got(_ALIKE)
+    got, _ = _got(_ALIKE, jnp.zeros((1, 1, 3)))
+    np.testing.assert_allclose(got, plain, atol=1e-5)
+    other, _ = _got(_ALIKE, jnp.full((1, 1, 3), 0.5))
+    self.assertGreater(np.abs(other - plain).max(), 1e-2)
+
+  def test_runs_where_double_precision_is_on(self):
+    plain, _ = _got(_ALIKE)
+    with jax.enable_x64(True):
+      got, fit = _got(_ALIKE)
+      self.assertEqual(fit.posterior.freedom.dtype, jnp.float32)
+    np.testing.assert_allclose(got, plain, atol=1e-3)
 
 
 if __name__ == '__main__':

@@ -35,6 +35,16 @@ class DecideTest(parameterized.TestCase):
         (got.action, got.uses_proxy, got.num_more), (action, uses, more)
     )
 
+  def test_the_best_of_many_takes_more_to_settle(self):
+    one, many = (
+        search.decide(
+            _mono(0.97, 0.85), _mono(0.5, 0.2), 15, num_choices=num
+        ).num_more
+        for num in (1, 40)
+    )
+    # 0.97 against 0.9: 12 pairs at 90 %, 46 at 99.75 %; at most 15 at once.
+    self.assertEqual((one, many), (5, 15))
+
   def test_refuses(self):
     with self.assertRaisesRegex(ValueError, 'threshold must be'):
       search.decide(_mono(0.9, 0.8), _mono(0.9, 0.8), 10, threshold=1.0)
@@ -130,6 +140,22 @@ class OneProxyTest(absltest.TestCase):
       )
     with self.assertRaisesRegex(ValueError, "norm: unknown '3'"):
       search.adaproxy_adapter(_SPACE, self.genotype, self.proxy_ms, norm='3')
+
+  def test_refuses_before_anything_is_measured(self):
+    def measure(genotype):
+      raise AssertionError(f'{genotype} is measured')
+
+    for keywords, message in (
+        ({'threshold': 1.5}, 'threshold must be between 0 and 1, got 1.5'),
+        ({'confidence': 1.5}, 'confidence must be between 0 and 1, got 1.5'),
+        ({'num_finalists': 0}, 'num_finalists must be 1 or more, got 0'),
+        ({'where': self.proxy_ms < 0.0}, 'no candidate is allowed'),
+    ):
+      with self.assertRaisesRegex(ValueError, message):
+        search.one_proxy(
+            jax.random.key(0), measure, self.genotype, self.objective,
+            self.proxy_ms, adapt=self.adapt, **keywords,
+        )
 
   def test_real_devices_get_the_decision_that_their_tables_call_for(self):
     table = real_data.table('nasbench201')

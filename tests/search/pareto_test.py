@@ -121,6 +121,10 @@ class HypervolumeTest(parameterized.TestCase):
     none = search.hypervolume(objectives, corner, where=jnp.zeros(30, bool))
     self.assertEqual(none, 0.0)
 
+  def test_counts_do_not_round_the_reference(self):
+    got = search.hypervolume(jnp.array([[1, 2], [2, 1]]), [3.5, 3.5])
+    self.assertEqual(got, 3.75 + 3.75 - 2.25)
+
   def test_vmap_equals_one_by_one(self):
     objectives = jax.random.uniform(jax.random.key(0), (3, 12, 3))
     corner = jnp.ones(3)

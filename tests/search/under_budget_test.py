@@ -4,6 +4,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
+import pytest
 
 from nasflat_jax import search
 from nasflat_jax import spaces
@@ -111,6 +112,43 @@ class UnderBudgetTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, 'm of 1 or more'):
       search.next_measurement(candidates, [], [], budget_ms)
 
+  def test_by_hand_what_may_not_be_chosen_only_tells_of_latency(self):
+    best = int(np.argmax(_ACCURACY))
+    for accuracy, where in (
+        (_ACCURACY, np.arange(len(_ACCURACY)) != best),
+        (np.where(np.arange(len(_ACCURACY)) == best, np.nan, _ACCURACY), None),
+    ):
+      candidates = search.candidates(
+          _MODEL, _GENOTYPE, accuracy, where=where
+      )
+      row = search.next_measurement(candidates, [best], [1.0], 1e3)
+      # Everything holds that budget: the best of those left.
+      self.assertEqual(row, candidates.ranking[0])
+    with self.assertRaisesRegex(ValueError, r'rows must be from 0 to .*\[-1\]'):
+      search.next_measurement(candidates, [-1], [1.0], 1e3)
+
+  def test_of_equal_accuracies_the_likeliest_is_measured(self):
+    slowest_first = np.argsort(-_LATENCY_MS)
+    candidates = search.candidates(
+        _MODEL, _GENOTYPE[slowest_first], np.ones(len(_GENOTYPE))
+    )
+    latency_ms = _LATENCY_MS[slowest_first]
+    found = _search(
+        np.percentile(latency_ms, 10), 4, candidates=candidates
+    )
+    self.assertIs(found.within, True)
+
+  @pytest.mark.slow  # another program
+  def test_an_expected_latency_is_made_use_of(self):
+    model = transfer.bayesian_model(
+        _SPACE, expected=lambda genes: 0.1 + _SPACE.costs(genes).flops / 1e8
+    )
+    found = _search(
+        np.median(_LATENCY_MS), 3,
+        candidates=search.candidates(model, _GENOTYPE, _ACCURACY),
+    )
+    self.assertIs(found.within, True)
+
   def test_stops_when_nothing_better_can_hold_the_budget(self):
     found = _search(2.0 * _LATENCY_MS.max(), 20)
     self.assertTrue(found.certain)
@@ -167,6 +205,7 @@ class UnderBudgetTest(parameterized.TestCase):
       ({'caution': 0.0}, 'caution must be above 0, got 0.0'),
       ({'alike': 1.0}, 'alike must be from 0 to below 1, got 1.0'),
       ({'surprise': 1.5}, 'surprise must be from 0 to 1, got 1.5'),
+      ({'least_probability': np.nan}, 'least_probability must be from 0 to 1'),
       ({'device': lambda genes: 0.0}, 'must be above 0, got 0.0 for row'),
       ({'device': lambda genes: np.inf}, 'must be above 0, got inf for row'),
   )
@@ -177,15 +216,16 @@ class UnderBudgetTest(parameterized.TestCase):
 
 class CandidatesTest(parameterized.TestCase):
 
-  @parameterized.parameters(
-      ({'accuracy': np.zeros(3)}, r'accuracy must be \[N\]'),
-      ({'accuracy': np.full(_NUM, np.nan)}, 'no architecture|must be'),
-      ({'where': np.ones(3, bool)}, r'where must be \[N\]'),
-  )
-  def test_errors(self, kwargs, message):
-    values = {'genotype': _GENOTYPE, 'accuracy': _ACCURACY} | kwargs
-    with self.assertRaisesRegex(ValueError, message):
-      search.candidates(_MODEL, **values)
+  def test_errors(self):
+    for kwargs, message in (
+        ({'accuracy': np.zeros(3)}, r'accuracy must be \[N\]'),
+        ({'accuracy': np.nan * _ACCURACY}, 'no architecture to choose'),
+        ({'where': np.ones(3, bool)}, r'where must be \[N\]'),
+        ({'genotype': np.zeros_like(_GENOTYPE)}, 'listed twice'),
+    ):
+      values = {'genotype': _GENOTYPE, 'accuracy': _ACCURACY} | kwargs
+      with self.assertRaisesRegex(ValueError, message):
+        search.candidates(_MODEL, **values)
 
   def test_best_first(self):
     ranking = search.candidates(_MODEL, _GENOTYPE, _ACCURACY).ranking

@@ -41,6 +41,9 @@ class ConvolutionTest(parameterized.TestCase):
     ):
       self.assertEqual(found.shape, wanted.shape)
       np.testing.assert_allclose(found, wanted, atol=1e-4)
+    # What an accelerator does.
+    found = _convolution._products(x, cotangent, size, stride)
+    np.testing.assert_allclose(found, pull(cotangent)[1], atol=1e-4)
 
   @parameterized.product(size=(3,), stride=(1, 2), height=(8,))
   def test_dilated_depthwise(self, size, stride, height):

@@ -13,6 +13,7 @@ from zero_cost import reference
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 from nasflat_jax.zero_cost import _score
+from nasflat_jax.zero_cost import _together
 
 _SPACE = spaces.FBNET  # for its genes' range
 _SIDE = 9
@@ -168,6 +169,31 @@ class NetworkTest(parameterized.TestCase):
       np.testing.assert_allclose(
           found, expected[name], rtol=_RTOL.get(name, 1e-4), err_msg=name
       )
+
+  def test_side_by_side_gives_the_same(self):
+    """Selected among all candidates; the last chunk is filled up."""
+    found = zero_cost.score(
+        zero_cost.ALL, _SPACE, _KEY, np.array(_GENOTYPES, np.int32), _BATCH,
+        network=_NETWORK, together=2,
+    )  # fmt: skip
+    for column, name in enumerate(_NAMES):
+      np.testing.assert_allclose(
+          found[:, column], _scores()[:, column], rtol=_RTOL.get(name, 1e-4),
+          atol=2e-5, err_msg=name,  # zen is a logarithm, near zero here
+      )  # fmt: skip
+
+  def test_what_an_architecture_keeps(self):
+    """At least its maps of the stem, linear in images."""
+    few, many = (_together.kept_bytes(_NETWORK, num) for num in (6, 60))
+    self.assertGreater(few, 4 * 6 * _SIDE**2 * 4)
+    self.assertBetween(many / few, 8, 10)
+
+  def test_refuses_none_together(self):
+    with self.assertRaisesRegex(ValueError, 'together must be at least 1'):
+      zero_cost.score(
+          zero_cost.ALL, _SPACE, _KEY, np.array(_GENOTYPES, np.int32), _BATCH,
+          network=_NETWORK, together=0,
+      )  # fmt: skip
 
 
 @pytest.mark.slow
