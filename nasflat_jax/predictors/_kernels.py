@@ -158,11 +158,13 @@ def fit_kernels(
   hypotheses, size = prior.weight.shape[0], len(label)
   spare = -size % _PANEL
   label = jnp.where(where, label, 0.0)
-  slope, expected = jnp.zeros((hypotheses, 0), gram.dtype), 0.0
-  if prior.slope is not None:
-    chex.assert_shape(known, (size, prior.slope.shape[1]))
-    slope = prior.slope
-    expected = slope @ jnp.where(where[:, None], known, 0.0).T
+  slope = prior.slope
+  if slope is None:
+    slope = jnp.zeros((hypotheses, 0), gram.dtype)
+  if known is None:
+    known = jnp.zeros((size, 0), gram.dtype)
+  chex.assert_shape(known, (size, slope.shape[1]))
+  expected = slope @ jnp.where(where[:, None], known, 0.0).T
   # What is left of the labels under each hypothesis, [H, n].
   left = jnp.broadcast_to(label - expected, (hypotheses, size))
   left = jnp.pad(left, ((0, 0), (0, spare)))

@@ -101,7 +101,8 @@ def fit(
   wide = ((0, 0), (0, spare))
   posterior = jax.tree.map(np.asarray, _fit(
       prior._replace(
-          weight=jnp.pad(prior.weight, wide), slope=jnp.pad(prior.slope, wide)
+          weight=jnp.pad(prior.weight, wide),
+          slope=jnp.pad(jnp.asarray(prior.slope), wide),
       ),
       gram,
       np.pad(label, (0, padded - rows)).astype(np.float32),
