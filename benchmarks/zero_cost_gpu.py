@@ -1,19 +1,21 @@
-"""Times ways to score many networks on a GPU, against PyTorch on the same one.
+"""Times `zero_cost.score` on a GPU against PyTorch's loop on the same one.
 
     python benchmarks/zero_cost_gpu.py --torch_python=PATH
 
-An edge of NAS-Bench-201 is run in four ways (`zero_cost_study/edges.py`);
-whole networks by `zero_cost.score` with several numbers of architectures side
-by side (`together`), in float32 products and in the card's default ones, and
-by PyTorch's loop on the card. All programs compile at the same time, then are
-timed alone, in alternating rounds. The light setting's scores are compared
-with those of this machine's CPU, and all of NAS-Bench-201 is scored once.
-Writes `results/zero_cost_gpu.json` and `.md`.
+Networks run one after another (`together` 1) or many side by side, in full
+float32 products and in the card's default ones; each way in a process of its
+own, one after the other, as compiling several at once takes as long. Scores of
+the light setting are compared with those of this machine's CPU, and all of
+NAS-Bench-201 is scored once. PyTorch scores one network after another, by the
+reference's passes or by shared ones. Writes `results/zero_cost_gpu.json` and
+`.md` after every part; the same command goes on with what is missing.
+`zero_cost_edges.py` compares ways to run a choice of operation.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 from multiprocessing import connection
 import os
@@ -60,26 +62,26 @@ class Job(NamedTuple):
 
 
 JOBS = (
-    Job('C8-N1-B16', 1, 64),
-    Job('C8-N1-B16', 16, 64),
-    Job('C8-N1-B16', 64, 256),
-    Job('C8-N1-B16', 16, 64, precision='default'),
     Job('C8-N1-B16', 1, 64, backend='cpu'),
-    Job('C16-N5-B16', 1, 16),
-    Job('C16-N5-B16', 64, 128),
+    Job('C8-N1-B16', 1, 64),
+    Job('C8-N1-B16', 32, 64),
+    Job('C8-N1-B16', 32, 64, precision='default'),
+    Job('C16-N5-B64', 16, 32),
     Job('C16-N5-B64', 1, 16),
-    Job('C16-N5-B64', 16, 64),
-    Job('fbnet-B16', 1, 16),
+    Job('C16-N5-B16', 64, 128),
+    Job('C16-N5-B16', 1, 16),
     Job('fbnet-B16', 16, 32),
+    Job('fbnet-B16', 1, 16),
 )
-TINY = (Job('tiny', 1, 8), Job('tiny', 4, 8), Job('tiny', 1, 8, backend='cpu'))
-EDGES = ((16, 32), (32, 16), (64, 8))  # channels, side
+TINY = (Job('tiny', 1, 8, backend='cpu'), Job('tiny', 4, 8))
 TORCH_NETWORKS = 4
-SWEEP = Job('C8-N1-B16', 64, 256)
+SWEEP = Job('C8-N1-B16', 32, 64)
 
 
-def _serve(pipe: connection.Connection, job: Job, seed: int) -> None:
-  """Answers 'time', 'scores' and 'sweep' until None."""
+def _serve(
+    pipe: connection.Connection, job: Job, seed: int, rounds: int
+) -> None:
+  """Sends seconds of calls, memory and scores."""
   import jax
 
   jax.config.update('jax_platforms', job.backend)
@@ -108,157 +110,118 @@ def _serve(pipe: connection.Connection, job: Job, seed: int) -> None:
     )  # fmt: skip
     return time.perf_counter() - start, scores
 
-  while (asked := pipe.recv()) is not None:
-    if asked == 'sweep':
-      seconds, _ = run(spaces.members(space))
-      pipe.send(seconds)
-    elif asked == 'scores':
-      pipe.send(run(genotype)[1])
-    else:
-      seconds, _ = run(genotype)
-      memory = (jax.local_devices()[0].memory_stats() or {}).get(
+  seconds = [run(genotype)[0] for _ in range(rounds + 1)]
+  found = {
+      'first_call_seconds': seconds[0],
+      'ms': [1e3 * value / job.num for value in seconds[1:]],
+      'peak_mib': (jax.local_devices()[0].memory_stats() or {}).get(
           'peak_bytes_in_use', 0
-      )
-      pipe.send((seconds, memory / 2**20))
-
-
-class Process:
-  """The process of a job."""
-
-  def __init__(self, job: Job, seed: int) -> None:
-    context = multiprocessing.get_context('spawn')
-    self.job = job
-    self.pipe, other = context.Pipe()
-    self._process = context.Process(
-        target=_serve, args=(other, job, seed), daemon=True
-    )
-    self._process.start()
-    other.close()
-
-  def ask(self, what: str) -> Any:
-    """Its answer."""
-    self.pipe.send(what)
-    return self.answer()
-
-  def answer(self) -> Any:
-    """Of what was sent."""
-    try:
-      return self.pipe.recv()
-    except EOFError:
-      raise ValueError(f'the process of {self.job} ended') from None
-
-  def close(self) -> None:
-    """Ends it, and frees its memory on the card."""
-    self.pipe.send(None)
-    self._process.join()
-
-
-def _networks(options: argparse.Namespace) -> dict[str, Any]:
-  jobs = TINY if options.tiny else JOBS
-  processes = [Process(job, options.seed) for job in jobs]
-  for process in processes:
-    process.pipe.send('time')
-  rows = []
-  for process in processes:
-    first, _ = process.answer()
-    rows.append(process.job._asdict() | {
-        'label': process.job.label, 'first_call_seconds': first, 'ms': [],
-    })
-    print(f'{process.job}: first call {first:.1f} s', flush=True)
-  for _ in range(options.rounds):
-    for process, row in zip(processes, rows):
-      seconds, row['peak_mib'] = process.ask('time')
-      row['ms'].append(1e3 * seconds / process.job.num)
-  for row in rows:
-    row['median_ms'] = statistics.median(row['ms'])
-    print(f'{row["setting"]}, {row["label"]}: {row["median_ms"]:.2f} ms')
-  agreement = {
-      name: _agreement([p for p in processes if p.job.setting == name])
-      for name in sorted(
-          {p.job.setting for p in processes if p.job.backend == 'cpu'}
-      )
+      ) / 2**20,
+      'scores': run(genotype)[1].tolist(),
   }
-  sweep = None
-  for process in processes:
-    if process.job == SWEEP:
-      sweep = process.ask('sweep')
-  for process in processes:
-    process.close()
-  return {'rows': rows, 'agreement': agreement, 'sweep_seconds': sweep}
+  if job == SWEEP:
+    found['sweep_seconds'] = run(spaces.members(space))[0]
+  pipe.send(found)
 
 
-def _agreement(processes: list[Process]) -> list[dict[str, Any]]:
-  """Of every job's scores with the CPU's, on networks that all have."""
+def _time(job: Job, options: argparse.Namespace) -> dict[str, Any]:
+  """A job in a process of its own, which frees its memory on the card."""
+  context = multiprocessing.get_context('spawn')
+  pipe, other = context.Pipe()
+  process = context.Process(
+      target=_serve, args=(other, job, options.seed, options.rounds),
+      daemon=True,
+  )  # fmt: skip
+  process.start()
+  other.close()
+  try:
+    found = pipe.recv()
+  except EOFError:
+    raise ValueError(f'the process of {job} ended') from None
+  process.join()
+  row = job._asdict() | {'label': job.label} | found
+  row['median_ms'] = statistics.median(row['ms'])
+  print(
+      f'{job.setting}, {job.label}: {row["median_ms"]:.2f} ms, first call '
+      f'{row["first_call_seconds"]:.1f} s',
+      flush=True,
+  )
+  return row
+
+
+def _agreement(row: dict[str, Any], cpu: dict[str, Any]) -> dict[str, Any]:
+  """Of a job's scores with those of the same networks on a CPU."""
   from scipy import stats
 
   from nasflat_jax import zero_cost
 
-  scores = {process.job: process.ask('scores') for process in processes}
-  (cpu,) = (v for job, v in scores.items() if job.backend == 'cpu')
-  found = []
-  for job, values in scores.items():
-    if job.backend == 'cpu':
-      continue
-    # Draws of fewer networks are not the first of more.
-    if values.shape != cpu.shape:
-      continue
-    for column, fn in enumerate(zero_cost.ALL):
-      a, b = values[:, column], cpu[:, column]
-      known = np.isfinite(a) & np.isfinite(b)
-      off = np.abs(a - b)[known] / np.maximum(np.abs(b[known]), 1e-12)
-      found.append({
-          'label': job.label,
-          'proxy': fn.name,
-          'both_defined': int(known.sum()),
-          'one_defined': int((np.isfinite(a) ^ np.isfinite(b)).sum()),
-          'median_off': float(np.median(off)) if len(off) else None,
-          'max_off': float(off.max()) if len(off) else None,
-          'spearman': float(stats.spearmanr(a[known], b[known])[0]),
-      })
+  found = {}
+  ours, theirs = (np.array(x['scores'], float) for x in (row, cpu))
+  for column, fn in enumerate(zero_cost.ALL):
+    a, b = ours[:, column], theirs[:, column]
+    known = np.isfinite(a) & np.isfinite(b)
+    off = np.abs(a - b)[known] / np.maximum(np.abs(b[known]), 1e-12)
+    found[fn.name] = {
+        'one_defined': int((np.isfinite(a) ^ np.isfinite(b)).sum()),
+        'median_off': float(np.median(off)),
+        'max_off': float(off.max()),
+        'spearman': float(stats.spearmanr(a[known], b[known])[0]),
+    }
   return found
 
 
-def _pytorch(options: argparse.Namespace) -> list[dict[str, Any]]:
-  rows = []
-  names = ['tiny'] if options.tiny else list(contenders.SETTINGS)[:-1]
-  for name in names:
-    setting = contenders.SETTINGS[name]
-    genotype = setting.genotype(options.seed)[:TORCH_NETWORKS]
-    for style in ('reference', 'shared'):
-      seconds, _, version = contenders.pytorch(
-          setting, style, 'threads', genotype, options
-      )
-      rows.append({
-          'setting': name, 'style': style, 'ms': 1e3 * seconds,
-          'torch': version,
-      })
-      print(f'{name}, PyTorch {style}: {1e3 * seconds:.1f} ms', flush=True)
-  return rows
+def _pytorch(
+    name: str, style: str, options: argparse.Namespace
+) -> dict[str, Any]:
+  setting = contenders.SETTINGS[name]
+  genotype = setting.genotype(options.seed)[:TORCH_NETWORKS]
+  seconds, _, version = contenders.pytorch(
+      setting, style, 'threads', genotype, options
+  )
+  print(f'{name}, PyTorch {style}: {1e3 * seconds:.1f} ms', flush=True)
+  return {
+      'setting': name, 'style': style, 'ms': 1e3 * seconds, 'torch': version,
+  }
 
 
-def _edges(options: argparse.Namespace) -> list[dict[str, Any]]:
-  from zero_cost_study import edges
+def _write(record: dict[str, Any], options: argparse.Namespace) -> None:
+  cpu = {r['setting']: r for r in record['rows'] if r['backend'] == 'cpu'}
+  for row in record['rows']:
+    theirs = cpu.get(row['setting'])
+    if row['backend'] != 'cpu' and theirs and row['num'] == theirs['num']:
+      row['agreement'] = _agreement(row, theirs)
+  records.write(options.out / 'zero_cost_gpu.json', record)
+  (options.out / 'zero_cost_gpu.md').write_text(gpu_page.page(record))
 
-  archs, images = (8, 2) if options.tiny else (64, 16)
-  rows = []
-  for channels, side in EDGES[2:] if options.tiny else EDGES:
-    rows.append(
-        edges.measure(
-            archs=archs, images=images, side=side, channels=channels,
-            repeats=options.repeats,
-        )
-    )
-    print(rows[-1], flush=True)
-  return rows
+
+def _run(options: argparse.Namespace) -> None:
+  path = options.out / 'zero_cost_gpu.json'
+  record = records.header('zero_cost_gpu', options)
+  record |= {'command': records.command(options), 'rows': [], 'torch': []}
+  if path.exists():
+    before = json.loads(path.read_text())
+    kept = ('rows', 'torch', 'note')
+    record |= {key: before[key] for key in kept if key in before}
+  done = {tuple(row[name] for name in Job._fields) for row in record['rows']}
+  for job in TINY if options.tiny else JOBS:
+    if tuple(job) not in done:
+      record['rows'].append(_time(job, options))
+      _write(record, options)
+  timed = {(row['setting'], row['style']) for row in record['torch']}
+  settings = ['tiny'] if options.tiny else list(contenders.SETTINGS)[:-1]
+  for name in settings if options.torch_python else ():
+    for style in 'reference', 'shared':
+      if (name, style) not in timed:
+        record['torch'].append(_pytorch(name, style, options))
+        _write(record, options)
 
 
 def main() -> None:
-  """Runs all parts, prints and writes."""
+  """Runs what is missing and writes."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--torch_python', default='', help='none: not timed')
   parser.add_argument('--device', default='cuda', help="PyTorch's")
   parser.add_argument('--rounds', type=int, default=3)
-  parser.add_argument('--repeats', type=int, default=20, help='of edges')
   parser.add_argument('--warm_up', type=int, default=1, help="PyTorch's")
   parser.add_argument('--cores', type=int, default=os.cpu_count())
   parser.add_argument('--seed', type=int, default=0)
@@ -268,19 +231,11 @@ def main() -> None:
   )
   options = parser.parse_args()
   try:
-    found = _networks(options)
-    edges = _edges(options)
-    torch = _pytorch(options) if options.torch_python else []
+    _run(options)
   except (OSError, ValueError) as error:
     print(f'zero_cost_gpu.py: {error}', file=sys.stderr)
     sys.exit(2)
-  record = records.header('zero_cost_gpu', options)
-  record |= {'command': records.command(options), 'edges': edges}
-  record |= found | {'torch': torch}
-  text = gpu_page.page(record)
-  print(text)
-  records.write(options.out / 'zero_cost_gpu.json', record)
-  (options.out / 'zero_cost_gpu.md').write_text(text)
+  print((options.out / 'zero_cost_gpu.md').read_text())
 
 
 if __name__ == '__main__':

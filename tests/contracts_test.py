@@ -238,15 +238,6 @@ def _fine_tune(**keywords) -> types.TransferAlgorithm:
   )
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 class ContractTest(parameterized.TestCase):
 
   @parameterized.parameters(*(n for n in _SPACES if n not in _SAME_CODE))

@@ -7,7 +7,6 @@ import runpy
 import sys
 from unittest import mock
 
-import jax
 import numpy as np
 import pytest
 
@@ -15,14 +14,6 @@ from nasflat_jax import search
 import real_data
 
 _FOLDER = pathlib.Path(__file__).parents[1] / 'examples'
-
-
-@pytest.fixture(autouse=True, scope='module')
-def _compile_quickly():
-  """Most of the time here is compilation."""
-  jax.config.update('jax_disable_most_optimizations', True)
-  yield
-  jax.config.update('jax_disable_most_optimizations', False)
 
 
 def _load(name):

@@ -22,6 +22,7 @@ import time
 from absl import flags
 
 from nasflat_jax.cli import _adaptation
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 _FLAGS = flags.FlagValues()
@@ -37,19 +38,7 @@ _OUT = flags.DEFINE_string(
     'out', None, 'Folder to write to; made where it does not exist.',
     required=True, flag_values=_FLAGS,
 )
-_METHOD = flags.DEFINE_string(
-    'method', 'bayesian', 'How to adapt: bayesian (closed form, with '
-    'intervals) or nasflat (fine-tunes the checkpoint).', flag_values=_FLAGS,
-)
-_NUM_PROPOSALS = flags.DEFINE_integer(
-    'num_proposals', 0, 'Networks to propose for the next measurement; needs '
-    'the method bayesian.', lower_bound=0, flag_values=_FLAGS,
-)
-_CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', '', 'Name or path of a pretrained predictor, which stands '
-    'for the source devices; empty for the one shipped for the space, if '
-    'any; none to do without, which only bayesian can.', flag_values=_FLAGS,
-)
+_METHOD, _NUM_PROPOSALS, _CHECKPOINT = _flags.define_adaptation(_FLAGS)
 _CANDIDATES = flags.DEFINE_string(
     'candidates', '', 'What to predict: all, random:N, or a CSV file with the '
     'column architecture or index. Empty for all members of a space that can '
@@ -59,10 +48,7 @@ _TOP = flags.DEFINE_integer(
     'top', 8, 'Ranges of FLOPs for which the fastest network is printed.',
     lower_bound=0, flag_values=_FLAGS,
 )
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of all draws.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS,
-)
+_SEED = _flags.define_seed(_FLAGS)
 _PLOT = flags.DEFINE_bool(
     'plot', True, 'Draw predicted against measured latency.',
     flag_values=_FLAGS,

@@ -19,6 +19,7 @@ import time
 
 from absl import flags
 
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 _FLAGS = flags.FlagValues()
@@ -36,9 +37,7 @@ _NUM_NETWORKS = flags.DEFINE_integer(
 _NUM_EPOCHS = flags.DEFINE_integer(
     'num_epochs', 4, 'Passes over the networks.', lower_bound=1,
     flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of networks, weights and batches.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(_FLAGS, 'Seed of networks, weights and batches.')
 
 
 def _encode() -> None:

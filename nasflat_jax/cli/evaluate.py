@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from nasflat_jax.cli import _axes
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ _NUM_SUPPORT = flags.DEFINE_list(
 _NUM_TRIALS = flags.DEFINE_integer(
     'num_trials', 5, 'Repetitions with other measurements.', lower_bound=1,
     flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of everything random.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(_FLAGS, 'Seed of everything random.')
 _SAMPLER = flags.DEFINE_string(
     'sampler', 'random', 'What chooses the measurements: a name of '
     'nasflat_jax.samplers, or sequential: five by d_optimal(prior), then five '
@@ -157,10 +156,8 @@ def _evaluate() -> None:
   from nasflat_jax import partitions
   from nasflat_jax import samplers
   from nasflat_jax import trials
-  try:
+  with _main.naming('tasks'):
     tasks = partitions.parse(_TASKS.value)
-  except ValueError as error:
-    raise ValueError(f'--tasks: {error}') from error
   names = _distinct('methods', trials.split(_METHODS.value))
   chosen = {
       name: trials.make_named(methods, name, options, flag='methods')
@@ -186,11 +183,9 @@ def _evaluate() -> None:
   }
   other = None
   if _SOURCE_SPACE.value:
-    try:
+    with _main.naming('source_space'):
       other = data.load_latency(_SOURCE_SPACE.value)
       tasks = trials.known_elsewhere(tasks, other)
-    except ValueError as error:
-      raise ValueError(f'--source_space: {error}') from error
   own_proxies = _own_proxies()
   meta = trials.metadata(
       command=_command(),

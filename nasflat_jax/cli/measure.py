@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ _SETTING = flags.DEFINE_string(
     'imagenet16-120 of nasbench201, cifar100 or imagenet of fbnet; empty for '
     'the first.', flag_values=_FLAGS,
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    'batch_size', 1, 'Images in one timed pass.', lower_bound=1,
-    flag_values=_FLAGS,
-)
 _REPEATS = flags.DEFINE_integer(
     'repeats', 3, 'Least number of timed passes of a network in one round, of '
     'which the quickest counts.', lower_bound=1, flag_values=_FLAGS,
@@ -54,15 +51,10 @@ _ROUNDS = flags.DEFINE_integer(
     'rounds', 20, 'Rounds over all networks.', lower_bound=2,
     flag_values=_FLAGS,
 )
-_MAX_NOISE = flags.DEFINE_float(
-    'max_noise', 0.25, 'Largest accepted scatter: interquartile range over '
-    'median of the quickest passes of the rounds, at the median network.',
-    lower_bound=0.0, flag_values=_FLAGS,
+_BATCH_SIZE, _MAX_NOISE = _flags.define_measuring(
+    _FLAGS, max_noise=0.25,
 )
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of all draws.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS,
-)
+_SEED = _flags.define_seed(_FLAGS)
 _OUT = flags.DEFINE_string(
     'out', None, 'CSV file to write.', required=True, flag_values=_FLAGS,
 )

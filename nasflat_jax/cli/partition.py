@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ _NUM_TARGET = flags.DEFINE_integer(
 _SIZES = flags.DEFINE_string(
     'sizes', '', 'Several splits, as SOURCESxTARGETS,..., e.g. 5x5,5x5,10x3; '
     'in place of --num_source and --num_target.', flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of the first split; each next one has the next seed.',
-    lower_bound=0, upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(
+    _FLAGS, 'Seed of the first split; each next one has the next seed.')
 _OBJECTIVE = flags.DEFINE_string(
     'objective', 'minimise', 'minimise: the correlation of sources and '
     'targets; reference: bisect with the sign of the reference, which '

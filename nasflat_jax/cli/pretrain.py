@@ -20,6 +20,7 @@ from typing import Any, TYPE_CHECKING
 from absl import flags
 
 from nasflat_jax.cli import _axes
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ _ADAPT_LEARNING_RATE = flags.DEFINE_float(
 _HEAD_SOURCES = flags.DEFINE_integer(
     'head_sources', 12, 'Most distinct source devices whose predictions the '
     'closed-form head reads.', lower_bound=1, flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of rows, weights and batches.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(_FLAGS, 'Seed of rows, weights and batches.')
 # NaN is within all bounds.
 for _flag in (_LEARNING_RATE, _ADAPT_LEARNING_RATE):
   flags.register_validator(

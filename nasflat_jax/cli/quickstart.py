@@ -20,6 +20,7 @@ from typing import Any, TYPE_CHECKING
 from absl import flags
 
 from nasflat_jax.cli import _adaptation
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 
 if TYPE_CHECKING:
@@ -44,36 +45,15 @@ _NUM_CHECK = flags.DEFINE_integer(
     'num_check', 60, 'Fresh networks to measure and judge on; 0 judges by '
     'leave-one-out.', lower_bound=0, flag_values=_FLAGS,
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    'batch_size', 1, 'Images in one timed pass.', lower_bound=1,
-    flag_values=_FLAGS,
+_BATCH_SIZE, _MAX_NOISE = _flags.define_measuring(
+    _FLAGS, max_noise=0.5,
 )
-_MAX_NOISE = flags.DEFINE_float(
-    'max_noise', 0.5, 'Largest accepted scatter: interquartile range over '
-    'median of the quickest passes of the rounds, at the median network.',
-    lower_bound=0.0, flag_values=_FLAGS,
-)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of all draws.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS,
-)
+_SEED = _flags.define_seed(_FLAGS)
 _OUT = flags.DEFINE_string(
     'out', 'quickstart_out', 'Folder to write to; made where it does not '
     'exist.', flag_values=_FLAGS,
 )
-_METHOD = flags.DEFINE_string(
-    'method', 'bayesian', 'How to adapt: bayesian (closed form, with '
-    'intervals) or nasflat (fine-tunes the checkpoint).', flag_values=_FLAGS,
-)
-_NUM_PROPOSALS = flags.DEFINE_integer(
-    'num_proposals', 0, 'Networks to propose for the next measurement; needs '
-    'the method bayesian.', lower_bound=0, flag_values=_FLAGS,
-)
-_CHECKPOINT = flags.DEFINE_string(
-    'checkpoint', '', 'Name or path of a pretrained predictor, which stands '
-    'for the source devices; empty for the one shipped for the space, if '
-    'any; none to do without, which only bayesian can.', flag_values=_FLAGS,
-)
+_METHOD, _NUM_PROPOSALS, _CHECKPOINT = _flags.define_adaptation(_FLAGS)
 _CANDIDATES = flags.DEFINE_string(
     'candidates', '', 'What to predict, as for nasflat-adapt.',
     flag_values=_FLAGS,

@@ -28,6 +28,7 @@ from typing import Any, TYPE_CHECKING
 
 from absl import flags
 
+from nasflat_jax.cli import _flags
 from nasflat_jax.cli import _main
 from nasflat_jax.cli import _scoring
 
@@ -100,9 +101,7 @@ _CACHE_DIR = flags.DEFINE_string(
     'cache_dir', '', "Folder of compiled programs; none for none. Empty: "
     '$JAX_COMPILATION_CACHE_DIR, else the folder nasflat_jax/programs in the '
     "user's cache.", flag_values=_FLAGS)
-_SEED = flags.DEFINE_integer(
-    'seed', 0, 'Seed of genotypes, weights and images.', lower_bound=0,
-    upper_bound=2**32 - 1, flag_values=_FLAGS)
+_SEED = _flags.define_seed(_FLAGS, 'Seed of genotypes, weights and images.')
 _OUT = flags.DEFINE_string(
     'out', None, 'File to write, .npz or .csv.', required=True,
     flag_values=_FLAGS)

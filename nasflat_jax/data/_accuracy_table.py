@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 
 from nasflat_jax.data import _atomic
+from nasflat_jax.data import _npz
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,27 +140,13 @@ class AccuracyTable:
       FileNotFoundError: if there is no such file.
       ValueError: if the file is not a table of accuracies.
     """
-    try:
-      with np.load(path, allow_pickle=False) as npz:
-        return cls(
-            space=str(npz['space']),
-            source=str(npz['source']),
-            tasks=tuple(str(name) for name in npz['tasks']),
-            metrics=tuple(str(name) for name in npz['metrics']),
-            genotype=npz['genotype'],
-            values=npz['values'],
-            logarithms=tuple(
-                str(name) for name in npz['logarithms']
-            ) if 'logarithms' in npz else (),
-        )
-    except (
-        AttributeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,  # pickled objects, a damaged header
-        zipfile.BadZipFile,
-    ) as error:
-      raise ValueError(
-          f'{path} is not a table of accuracies: {error}'
-      ) from error
+    with _npz.reading(path, 'a table of accuracies') as npz:
+      return cls(
+          space=str(npz['space']),
+          source=str(npz['source']),
+          tasks=_npz.names(npz, 'tasks'),
+          metrics=_npz.names(npz, 'metrics'),
+          genotype=npz['genotype'],
+          values=npz['values'],
+          logarithms=_npz.logarithms(npz),
+      )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import pathlib
 
 import numpy as np
@@ -78,12 +77,11 @@ def nasgraph_transnas_macro(
 ) -> AccuracyTable:
   """The 3,256 networks of TransNAS-Bench-101 macro at the best epoch.
 
-  The files hold no strings: the first rows are the benchmark's order of
-  networks, which `_macro_strings` rebuilds.
+  The files hold no strings: the first rows are the benchmark's list of
+  networks.
   """
-  strings = _macro_strings()
-  genotype = spaces.get('transnas_macro').from_string(strings)
-  return _transnas(source, mirror, genotype, slice(len(strings)))
+  genotype = spaces.members(spaces.TRANSNAS_MACRO)
+  return _transnas(source, mirror, genotype, slice(len(genotype)))
 
 
 def nasgraph_transnas_micro(
@@ -93,31 +91,8 @@ def nasgraph_transnas_micro(
 
   The rows after those of the macro networks, in base-4 order of the digits.
   """
-  strings = [
-      '64-41414-{}_{}{}_{}{}{}'.format(*digits)
-      for digits in itertools.product('0123', repeat=6)
-  ]
-  genotype = spaces.get('transnas_micro').from_string(strings)
-  return _transnas(source, mirror, genotype, slice(-len(strings), None))
-
-
-def _macro_strings() -> list[str]:
-  """Of every macro network, in TransNAS-Bench-101's order.
-
-  By number of modules, of doublings of channels and of halvings of the
-  resolution; then by which modules double, then by which halve.
-  """
-  strings = []
-  for modules in (4, 5, 6):
-    for doublings in (1, 2, 3):
-      for halvings in (1, 2, 3, 4):
-        for doubled in itertools.combinations(range(modules), doublings):
-          for halved in itertools.combinations(range(modules), halvings):
-            digits = (
-                1 + (i in doubled) + 2 * (i in halved) for i in range(modules)
-            )
-            strings.append(f'64-{"".join(map(str, digits))}-basic')
-  return strings
+  genotype = spaces.members(spaces.TRANSNAS_MICRO)
+  return _transnas(source, mirror, genotype, slice(-len(genotype), None))
 
 
 def _transnas(

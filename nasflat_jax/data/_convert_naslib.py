@@ -15,6 +15,8 @@ another thing in every space:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+import functools
 import pathlib
 
 from nasflat_jax.data import _manifest
@@ -65,11 +67,7 @@ def suitezero_transnas_micro(
 
   The records of the three have NASLib's own codes, not the benchmark's.
   """
-  cells: _naslib.Cells = {}
-  for file in source.files:
-    _naslib.read_zip(
-        cells, _manifest.read(file, mirror), file.path, 'transnas_micro'
-    )
+  cells = _cells(_naslib.read_zip, source, mirror, 'transnas_micro')
   for task in cells.keys() & set(FURTHER_TASKS):
     keys = _naslib.micro_keys(cells[task])
     cells[task] = dict(zip(keys, cells[task].values(), strict=True))
@@ -116,37 +114,37 @@ def naslib725_nasbench201(
     source: _manifest.Source, mirror: pathlib.Path
 ) -> AccuracyTable:
   """724 or 725 cells with 12 proxies on three tasks, a third draw."""
-  cells: _naslib.Cells = {}
-  for file in source.files:
-    _naslib.read_json(cells, _manifest.read(file, mirror), file.path)
+  cells = _cells(_naslib.read_json, source, mirror)
   return _table(cells, source, 'nasbench201', CELL_TASKS, _CELL_ACCURACY)
 
 
-def _zips(
+def _cells(
+    read: Callable[..., None],
     source: _manifest.Source,
     mirror: pathlib.Path,
-    space: str,
-    tasks: tuple[str, ...],
-    accuracies: dict[str, str],
-) -> AccuracyTable:
+    *space: str,
+) -> _naslib.Cells:
   """Where two files score one architecture, the manifest's first counts."""
   cells: _naslib.Cells = {}
   for file in source.files:
-    _naslib.read_zip(cells, _manifest.read(file, mirror), file.path, space)
-  return _table(cells, source, space, tasks, accuracies)
+    read(cells, _manifest.read(file, mirror), file.path, *space)
+  return cells
 
 
-def _json(
+def _read(
+    read: Callable[..., None],
     source: _manifest.Source,
     mirror: pathlib.Path,
     space: str,
     tasks: tuple[str, ...],
     accuracies: dict[str, str],
 ) -> AccuracyTable:
-  cells: _naslib.Cells = {}
-  for file in source.files:
-    _naslib.read_json(cells, _manifest.read(file, mirror), file.path, space)
+  cells = _cells(read, source, mirror, space)
   return _table(cells, source, space, tasks, accuracies)
+
+
+_zips = functools.partial(_read, _naslib.read_zip)
+_json = functools.partial(_read, _naslib.read_json)
 
 
 def _table(

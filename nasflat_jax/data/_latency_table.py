@@ -8,11 +8,11 @@ import functools
 import hashlib
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 
 from nasflat_jax.data import _atomic
+from nasflat_jax.data import _npz
 from nasflat_jax.data._accuracy_table import AccuracyTable
 from nasflat_jax.data._zero_cost import ZeroCostTable
 from nasflat_jax.types import Device
@@ -181,17 +181,8 @@ class LatencyTable:
       FileNotFoundError: if there is no such file.
       ValueError: if the file is not a latency table.
     """
-    try:
-      with np.load(path, allow_pickle=False) as npz:
-        arrays = {name: npz[name] for name in npz.files}
-    except (
-        AttributeError,
-        EOFError,
-        TypeError,
-        ValueError,  # pickled objects, a damaged header
-        zipfile.BadZipFile,
-    ) as error:
-      raise ValueError(f'{path} is not a latency table: {error}') from error
+    with _npz.reading(path, 'a latency table') as npz:
+      arrays = {name: npz[name] for name in npz.files}
     try:
       strings = [arrays[f'device_{field}'] for field in _DEVICE_STRINGS]
       batch_sizes = arrays['device_batch_size']

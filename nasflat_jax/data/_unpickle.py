@@ -18,6 +18,18 @@ import zipfile
 _FORMATS = {'f8': 'd', 'i8': 'q'}
 
 
+# What reading a pickle that is damaged, or asks for more, may raise.
+REFUSED = (
+    pickle.UnpicklingError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
 class _ScalarType:
   """What `numpy.dtype` builds here: the format of one scalar."""
 
@@ -105,15 +117,7 @@ def loads(data: bytes, name: str) -> Any:
   """
   try:
     return _Unpickler(io.BytesIO(data)).load()
-  except (
-      pickle.UnpicklingError,
-      ArithmeticError,
-      AttributeError,
-      EOFError,
-      LookupError,
-      TypeError,
-      ValueError,
-  ) as error:
+  except REFUSED as error:
     raise ValueError(f'refused the pickle {name}: {error}') from error
 
 

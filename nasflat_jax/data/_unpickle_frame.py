@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from nasflat_jax.data import _unpickle
+
 _NUMBERS = {'f8': '<f8', 'i8': '<i8'}
 
 
@@ -133,14 +135,6 @@ def loads_frame(data: bytes, name: str) -> dict[str, np.ndarray | list[str]]:
         )
       if len(range(places.start, places.stop, places.step)) != rows:
         raise ValueError('a block has another number of columns than labels')
-  except (
-      pickle.UnpicklingError,
-      ArithmeticError,
-      AttributeError,
-      EOFError,
-      LookupError,
-      TypeError,
-      ValueError,
-  ) as error:
+  except _unpickle.REFUSED as error:
     raise ValueError(f'refused the pickle {name}: {error}') from error
   return columns

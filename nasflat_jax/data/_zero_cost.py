@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 
 from nasflat_jax.data import _atomic
+from nasflat_jax.data import _npz
 
 # One order for all spaces, NAS-Bench-Suite-Zero's.
 PROXIES = (
@@ -123,26 +123,12 @@ class ZeroCostTable:
       FileNotFoundError: if there is no such file.
       ValueError: if the file is not a table of zero-cost proxies.
     """
-    try:
-      with np.load(path, allow_pickle=False) as npz:
-        return cls(
-            space=str(npz['space']),
-            source=str(npz['source']),
-            proxies=tuple(str(name) for name in npz['proxies']),
-            genotype=npz['genotype'],
-            values=npz['values'],
-            logarithms=tuple(
-                str(name) for name in npz['logarithms']
-            ) if 'logarithms' in npz else (),
-        )
-    except (
-        AttributeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,  # pickled objects, a damaged header
-        zipfile.BadZipFile,
-    ) as error:
-      raise ValueError(
-          f'{path} is not a table of zero-cost proxies: {error}'
-      ) from error
+    with _npz.reading(path, 'a table of zero-cost proxies') as npz:
+      return cls(
+          space=str(npz['space']),
+          source=str(npz['source']),
+          proxies=_npz.names(npz, 'proxies'),
+          genotype=npz['genotype'],
+          values=npz['values'],
+          logarithms=_npz.logarithms(npz),
+      )

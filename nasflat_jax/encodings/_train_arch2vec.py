@@ -49,6 +49,9 @@ def train(
   spec = space.spec
   init_key, order_key, noise_key = jax.random.split(key, 3)
   ops = np.asarray(_graph.ops(space, genotype))
+  rng = np.random.default_rng(np.asarray(jax.random.key_data(order_key)))
+  num_steps = num_epochs * (len(ops) // _BATCH)
+  order = _fit.epochs(rng, len(ops), num_steps, _BATCH)
   module = _arch2vec.Autoencoder(spec)
   variables = _graph.variables_of(module, init_key, jnp.asarray(ops[:1]))
 
@@ -60,9 +63,6 @@ def train(
     )
     return _arch2vec.loss(spec, outputs, batch), other
 
-  rng = np.random.default_rng(np.asarray(jax.random.key_data(order_key)))
-  num_steps = num_epochs * (len(ops) // _BATCH)
-  order = _fit.epochs(rng, len(ops), num_steps, _BATCH)
   variables, losses = _fit.minimise(
       noise_key, loss, variables, ops[order],
       optax.chain(
@@ -84,7 +84,7 @@ def _rebuilt(
 ) -> dict[str, float]:
   """Shares of operations and of node pairs that are rebuilt from mu."""
   ops = _graph.ops(space, genotype)
-  op_logits, edge_logits, *_ = module.apply(variables, ops)
+  op_logits, edge_logits, *_ = jax.jit(module.apply)(variables, ops)
   upper = np.triu_indices(space.spec.num_nodes, 1)
   wired = _graph.adjacency(space.spec)[upper]
   found = np.asarray(edge_logits)[:, upper[0], upper[1]] > 0.0

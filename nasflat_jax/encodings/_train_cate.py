@@ -108,9 +108,10 @@ def train(
     return ops[pairs(rng, np.asarray(space.costs(genotype).params))]
 
   ops = pairs_of(genotype)
+  num_steps = num_epochs * (len(ops) // _BATCH)
+  order = _fit.epochs(rng, len(ops), num_steps, _BATCH)
   module = _cate.PairModel(spec)
   variables = _graph.variables_of(module, init_key, jnp.asarray(ops[:1]))
-  num_steps = num_epochs * (len(ops) // _BATCH)
 
   def loss(params, other, batch, key):
     corrupt_key, drop_key = jax.random.split(key)
@@ -138,7 +139,6 @@ def train(
       weight_decay=_WEIGHT_DECAY,
       mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params),
   )
-  order = _fit.epochs(rng, len(ops), num_steps, _BATCH)
   variables, losses = _fit.minimise(
       noise_key, loss, variables, ops[order], optimizer, progress=progress
   )
@@ -157,6 +157,6 @@ def _guessed(
 ) -> float:
   """Share of corrupted operations that are guessed right."""
   tokens, guessed = corrupt(key, module.spec, jnp.asarray(ops))
-  logits = jnp.asarray(module.apply(variables, tokens))
+  logits = jnp.asarray(jax.jit(module.apply)(variables, tokens))
   right = logits.argmax(-1) == ops
   return float((right & guessed).sum() / guessed.sum())

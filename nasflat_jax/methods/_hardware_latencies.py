@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nasflat_jax import predictors
 from nasflat_jax import types
 from nasflat_jax.methods import _across_spaces
 from nasflat_jax.methods import _base
 from nasflat_jax.methods import _checks
+from nasflat_jax.methods import _ridge
 
 _WIDTH, _HIDDEN = 256, 3
 _BATCH, _TUNE_EPOCHS = 32, 50
@@ -80,19 +80,8 @@ def ridge_latencies() -> _base.Method:
     del key
     return _vectors(problem).astype(np.float64)
 
-  def predict(
-      keys: chex.PRNGKey,
-      problem: _base.Problem,
-      state: Any,
-      support: _base.Support,
-  ) -> _base.Scores:
-    del keys, problem
-    model = predictors.fit_ridge(state[support.ids], support.latency_ms)
-    scores = predictors.predict_linear(model, state)
-    return _base.Scores(scores=scores, is_ms=True)
-
   return _base.Method(
-      prepare, predict, functools.partial(_budget, source=0)
+      prepare, _ridge.predict_by_ridge, functools.partial(_budget, source=0)
   )
 
 

@@ -46,6 +46,19 @@ def ridge_costs() -> _base.Method:
   return _ridge(encode)
 
 
+def predict_by_ridge(
+    keys: chex.PRNGKey,
+    problem: _base.Problem,
+    state: Any,  # [N, F]
+    support: _base.Support,
+) -> _base.Scores:
+  """Ridge of each pair's support on what `prepare` says of the networks."""
+  del keys, problem
+  model = predictors.fit_ridge(state[support.ids], support.latency_ms)
+  scores = predictors.predict_linear(model, state)
+  return _base.Scores(scores=scores, is_ms=True)
+
+
 def _ridge(encode: Callable[[_base.Problem], np.ndarray]) -> _base.Method:
   """Ridge on `encode(problem) -> [N, F]`."""
 
@@ -53,18 +66,7 @@ def _ridge(encode: Callable[[_base.Problem], np.ndarray]) -> _base.Method:
     del key
     return encode(problem)
 
-  def predict(
-      keys: chex.PRNGKey,
-      problem: _base.Problem,
-      state: Any,
-      support: _base.Support,
-  ) -> _base.Scores:
-    del keys, problem
-    model = predictors.fit_ridge(state[support.ids], support.latency_ms)
-    scores = predictors.predict_linear(model, state)
-    return _base.Scores(scores=scores, is_ms=True)
-
-  return _base.Method(prepare, predict, target_only_budget)
+  return _base.Method(prepare, predict_by_ridge, target_only_budget)
 
 
 def target_only_budget(

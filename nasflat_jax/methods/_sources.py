@@ -11,6 +11,7 @@ from scipy import stats
 from nasflat_jax import predictors
 from nasflat_jax import types
 from nasflat_jax.methods import _base
+from nasflat_jax.methods import _ridge
 
 
 def best_source() -> _base.Method:
@@ -88,15 +89,6 @@ def linear_sources() -> _base.Method:
     spread = features.std(axis=0)
     return features / np.where(spread > 0.0, spread, 1.0)
 
-  def predict(
-      keys: chex.PRNGKey,
-      problem: _base.Problem,
-      state: Any,
-      support: _base.Support,
-  ) -> _base.Scores:
-    del keys, problem
-    model = predictors.fit_ridge(state[support.ids], support.latency_ms)
-    scores = predictors.predict_linear(model, state)
-    return _base.Scores(scores=scores, is_ms=True)
-
-  return _base.Method(prepare, predict, _base.source_rows_budget)
+  return _base.Method(
+      prepare, _ridge.predict_by_ridge, _base.source_rows_budget
+  )

@@ -35,22 +35,6 @@ _UPDATE = 0.1
 _PLACES = 4
 
 
-class _Mlp(nn.Module):
-  """Linear layers with ReLU, and dropout, between (and optionally after)."""
-
-  features: tuple[int, ...]
-  dropout: float = 0.0
-  activate_last: bool = False
-
-  @nn.compact
-  def __call__(self, inputs: jax.Array, deterministic: bool) -> jax.Array:
-    for depth, features in enumerate(self.features):
-      inputs = _layers.Linear(features)(inputs)
-      if depth + 1 < len(self.features) or self.activate_last:
-        inputs = nn.Dropout(self.dropout)(nn.relu(inputs), deterministic)
-    return inputs
-
-
 class _Step(nn.Module):
   """ReLU and a graph layer, as a scan over depth takes it."""
 
@@ -121,12 +105,12 @@ class _Network(nn.Module):
     self.places = nn.Dense(_NODE_DIM, use_bias=False)
     if self.time_steps > 1:
       self.backward = _Stack(self.layer, passing)
-      self.feedback = _Mlp((_HIDDEN,) * 3)
-      self.update = _Mlp((_HIDDEN, _OP_DIM))
-    self.merge = _Mlp((_HIDDEN, _HIDDEN))
-    self.supplementary = _Mlp(_SUPPLEMENTARY, _DROPOUT)
-    self.sizes = _Mlp(_SIZES)
-    self.head = _Mlp(_HEAD, _DROPOUT, activate_last=True)
+      self.feedback = _layers.Mlp((_HIDDEN,) * 3)
+      self.update = _layers.Mlp((_HIDDEN, _OP_DIM))
+    self.merge = _layers.Mlp((_HIDDEN, _HIDDEN))
+    self.supplementary = _layers.Mlp(_SUPPLEMENTARY, _DROPOUT)
+    self.sizes = _layers.Mlp(_SIZES)
+    self.head = _layers.Mlp(_HEAD, _DROPOUT, activate_last=True)
     self.score = _layers.Linear(1)
 
   def __call__(

@@ -52,6 +52,22 @@ class Linear(nn.Module):
     )(inputs)
 
 
+class Mlp(nn.Module):
+  """Linear layers with ReLU, and dropout, between (and optionally after)."""
+
+  features: tuple[int, ...]
+  dropout: float = 0.0
+  activate_last: bool = False
+
+  @nn.compact
+  def __call__(self, inputs: jax.Array, deterministic: bool) -> jax.Array:
+    for depth, features in enumerate(self.features):
+      inputs = Linear(features)(inputs)
+      if depth + 1 < len(self.features) or self.activate_last:
+        inputs = nn.Dropout(self.dropout)(nn.relu(inputs), deterministic)
+    return inputs
+
+
 class DenseGraphFlow(nn.Module):
   """DGF: `sigmoid(E W_o + b_o) * (A^T S) + S + b` with `S = H W`.
 

@@ -34,22 +34,6 @@ HardwareEmbedding = Literal['operation', 'head', 'latency_vector', 'both']
 _HARDWARE_EMBEDDINGS = ('operation', 'head', 'latency_vector', 'both')
 
 
-class _Mlp(nn.Module):
-  """Linear layers with ReLU, and dropout, between (and optionally after)."""
-
-  features: tuple[int, ...]
-  dropout: float = 0.0
-  activate_last: bool = False
-
-  @nn.compact
-  def __call__(self, inputs: jax.Array, deterministic: bool) -> jax.Array:
-    for depth, features in enumerate(self.features):
-      inputs = _layers.Linear(features)(inputs)
-      if depth + 1 < len(self.features) or self.activate_last:
-        inputs = nn.Dropout(self.dropout)(nn.relu(inputs), deterministic)
-    return inputs
-
-
 class _OperationEmbedding(nn.Module):
   """`[V, K]` embeddings of the operations of one cell on one device.
 
@@ -120,13 +104,14 @@ class _Network(nn.Module):
       )
     if architecture.encoding.shape[-1]:
       widths = (_HIDDEN, _HIDDEN, _SUPPLEMENTARY_DIM)
-      extra = _Mlp(widths, _DROPOUT, name='supplementary')
+      extra = _layers.Mlp(widths, _DROPOUT, name='supplementary')
       summary = jnp.concatenate(
           [summary, extra(architecture.encoding, deterministic)]
       )
-    hidden = _Mlp((_HEAD,) * 3, _DROPOUT, activate_last=True, name='head')(
-        summary, deterministic
+    head = _layers.Mlp(
+        (_HEAD,) * 3, _DROPOUT, activate_last=True, name='head'
     )
+    hidden = head(summary, deterministic)
     return _layers.Linear(1, name='score')(hidden)[0]
 
   def _device(
@@ -171,13 +156,15 @@ class _Network(nn.Module):
           _HIDDEN, self.passing, name=f'op_pass_{cell}_{depth}'
       )
       hidden = layer(hidden, operations, edge_mask)
-    feedback = _Mlp((_HIDDEN,) * 3, name=f'backward_{cell}')(hidden[-1], True)
+    backward = _layers.Mlp((_HIDDEN,) * 3, name=f'backward_{cell}')
+    feedback = backward(hidden[-1], True)
 
     # The refinement: each operation sees the summary of the whole cell.
     tiled = jnp.broadcast_to(feedback, (operations.shape[0], _HIDDEN))
-    refined = _Mlp((_HIDDEN, operations.shape[-1]), name=f'refine_{cell}')(
-        jnp.concatenate([operations, tiled], axis=-1), True
+    refine = _layers.Mlp(
+        (_HIDDEN, operations.shape[-1]), name=f'refine_{cell}'
     )
+    refined = refine(jnp.concatenate([operations, tiled], axis=-1), True)
 
     hidden = nodes
     for depth in range(3):

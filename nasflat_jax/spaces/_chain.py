@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 import functools
 
 import chex
-import jax
 import numpy as np
 
 from nasflat_jax import types
@@ -87,43 +86,19 @@ def chain_space(
       size=num_ops**num_genes if listed else None,
   )
 
-  def per_gene(genotype: chex.Array, setting: str) -> chex.Array:
+  def tables(setting: str) -> tuple[np.ndarray, np.ndarray]:
     if setting != 'default':
       raise ValueError(f'{name}: unknown setting {setting!r}; known: default')
-    return layers.gather(table, layers.as_array(genotype))
+    return fixed, table
 
-  def costs(genotype: chex.Array, setting: str = 'default') -> types.Costs:
-    return layers.as_costs(layers.total(fixed, per_gene(genotype, setting)))
+  costs, costs_of_ops = layers.additive(tables, 'default')
 
-  def costs_of_ops(
-      genotype: chex.Array, setting: str = 'default'
-  ) -> types.Costs:
-    return layers.as_costs(per_gene(genotype, setting))
-
-  def is_valid(genotype: chex.Array) -> jax.Array:
-    return _codec.in_range(genotype, num_ops)
-
-  def from_string(strings: Iterable[str]) -> np.ndarray:
-    return _codec.from_joined_names(spec, strings)
-
-  return types.SearchSpace(
-      spec=spec,
-      decode=functools.partial(_codec.chain, spec),
-      random=functools.partial(
-          _codec.random, num_genes=num_genes, num_ops=num_ops
-      ),
-      mutate=functools.partial(_codec.mutate, num_ops=num_ops),
-      crossover=_codec.crossover,
-      is_valid=is_valid,
+  return _codec.free_chain(
+      spec,
       costs=costs,
       op_costs=costs_of_ops,
       to_string=functools.partial(_codec.joined_names, spec),
-      from_string=from_string,
-      to_index=functools.partial(_codec.to_index, num_ops=num_ops)
-      if listed else None,
-      from_index=functools.partial(
-          _codec.from_index, num_genes=num_genes, num_ops=num_ops
-      ) if listed else None,
+      from_string=functools.partial(_codec.from_joined_names, spec),
   )
 
 

@@ -9,6 +9,7 @@ length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+import functools
 import math
 
 import chex
@@ -316,3 +317,37 @@ def crossover(
   if is_valid is None:
     return child
   return jnp.where(is_valid(child)[:, None], child, a)
+
+
+def free_chain(
+    spec: types.SpaceSpec,
+    *,
+    costs: Callable[..., types.Costs],
+    op_costs: Callable[..., types.Costs],
+    to_string: Callable[[chex.Array], list[str]],
+    from_string: Callable[[Iterable[str]], np.ndarray],
+) -> types.SearchSpace:
+  """The space of a chain in which every gene may be every operation.
+
+  Draws and moves are uniform, every genotype in range is valid, and members
+  are numbered where `spec.size` says how many there are.
+  """
+  num_genes, num_ops = spec.num_genes, len(spec.gene_names)
+  listed = spec.size is not None
+  return types.SearchSpace(
+      spec=spec,
+      decode=functools.partial(chain, spec),
+      random=functools.partial(random, num_genes=num_genes, num_ops=num_ops),
+      mutate=functools.partial(mutate, num_ops=num_ops),
+      crossover=crossover,
+      is_valid=functools.partial(in_range, num_ops=num_ops),
+      costs=costs,
+      op_costs=op_costs,
+      to_string=to_string,
+      from_string=from_string,
+      to_index=functools.partial(to_index, num_ops=num_ops)
+      if listed else None,
+      from_index=functools.partial(
+          from_index, num_genes=num_genes, num_ops=num_ops
+      ) if listed else None,
+  )

@@ -17,6 +17,7 @@ import chex
 import numpy as np
 
 from nasflat_jax import types
+from nasflat_jax.spaces import _inverted
 from nasflat_jax.spaces import _layer_costs as layers
 
 GENE_NAMES = (
@@ -47,16 +48,6 @@ _SETTINGS = {
 }
 
 
-class Position(NamedTuple):
-  """Where a searchable layer sits; sizes are sides of square maps."""
-
-  channels_in: int
-  channels_out: int
-  stride: int
-  size_in: int
-  size_out: int
-
-
 def _setting(name: str) -> _Setting:
   if name not in _SETTINGS:
     raise ValueError(
@@ -66,20 +57,14 @@ def _setting(name: str) -> _Setting:
 
 
 @functools.cache
-def positions(setting: str) -> tuple[Position, ...]:
+def positions(setting: str) -> tuple[_inverted.Place, ...]:
   """The 22 layers in order; `ValueError` for an unknown setting."""
   config = _setting(setting)
-  size = config.size // config.stem_stride
-  channels = _STEM_CHANNELS
-  places = []
-  for depth, wide, stage_stride in zip(
-      _DEPTHS, _CHANNELS, config.strides, strict=True
-  ):
-    for layer in range(depth):
-      stride = stage_stride if layer == 0 else 1
-      places.append(Position(channels, wide, stride, size, size // stride))
-      channels, size = wide, size // stride
-  return tuple(places)
+  return _inverted.places(
+      channels=_STEM_CHANNELS,
+      size=config.size // config.stem_stride,
+      stages=zip(_CHANNELS, _DEPTHS, config.strides, strict=True),
+  )
 
 
 @functools.cache
@@ -91,16 +76,7 @@ def tables(setting: str) -> tuple[np.ndarray, np.ndarray]:
   stem = layers.conv(
       3, _STEM_CHANNELS, 3, config.size, first.size_in
   ) + layers.relu(_STEM_CHANNELS * first.size_in**2)
-  elements = config.header * last.size_out**2
-  fixed = (
-      stem
-      + layers.conv(
-          last.channels_out, config.header, 1, last.size_out, last.size_out
-      )
-      + layers.relu(elements)
-      + layers.elementwise(elements, config.header, elements)
-      + layers.linear(config.header, config.classes)
-  )
+  fixed = stem + _inverted.head(last, config.header, config.classes)
   ops = np.stack(
       [
           np.stack([*(_block(p, *b) for b in BLOCKS), _skip(p)])
@@ -111,7 +87,7 @@ def tables(setting: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _block(
-    place: Position, kernel: int, expansion: int, groups: int
+    place: _inverted.Place, kernel: int, expansion: int, groups: int
 ) -> np.ndarray:
   narrow, wide = place.channels_in, place.channels_in * expansion
   size_in, size_out = place.size_in, place.size_out
@@ -132,7 +108,7 @@ def _block(
   return cost
 
 
-def _skip(place: Position) -> np.ndarray:
+def _skip(place: _inverted.Place) -> np.ndarray:
   if place.stride == 1 and place.channels_in == place.channels_out:
     return layers.vector()
   return layers.conv(
@@ -181,19 +157,3 @@ def costs(genotype: chex.Array, setting: str = 'cifar100') -> types.Costs:
   fixed, ops = tables(setting)
   genotype = layers.as_array(genotype)
   return layers.as_costs(layers.total(fixed, layers.gather(ops, genotype)))
-
-
-def node_features(setting: str) -> tuple[tuple[float, ...], ...]:
-  """`[22][5]`: log channels in and out, stride, log size, relative depth."""
-  places = positions(setting)
-  rows = [
-      (
-          np.log(place.channels_in) / 6,
-          np.log(place.channels_out) / 6,
-          place.stride / 2,
-          np.log(place.size_in) / 6,
-          (depth + 1) / len(places),
-      )
-      for depth, place in enumerate(places)
-  ]
-  return tuple(tuple(row) for row in np.array(rows).round(6).tolist())

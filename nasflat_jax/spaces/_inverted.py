@@ -60,6 +60,23 @@ def block(place: Place, kernel: int, expansion: int) -> np.ndarray:
   return cost
 
 
+def head(last: Place, mixed: int, classes: int) -> np.ndarray:
+  """`[7]` costs of a 1x1 convolution, global pooling and a classifier.
+
+  Args:
+    last: the last searchable layer.
+    mixed: channels after the convolution.
+    classes: outputs of the classifier.
+  """
+  elements = mixed * last.size_out**2
+  return (
+      layers.conv(last.channels_out, mixed, 1, last.size_out, last.size_out)
+      + layers.relu(elements)
+      + layers.elementwise(elements, mixed, elements)
+      + layers.linear(mixed, classes)
+  )
+
+
 def node_features(found: Sequence[Place]) -> tuple[tuple[float, ...], ...]:
   """`[G][5]`: log channels in and out, stride, log size, relative depth."""
   rows = [

@@ -9,6 +9,8 @@ channel, but both count as parameters and as `flops`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -127,6 +129,34 @@ def as_costs(values: chex.Array, **replaced: chex.Array) -> types.Costs:
   """Splits `[..., 7]` into the fields of `Costs`; `replaced` ones win."""
   fields = {name: values[..., i] for i, name in enumerate(FIELDS)}
   return types.Costs(**(fields | replaced))
+
+
+def additive(
+    tables: Callable[[str], tuple[np.ndarray, np.ndarray]], default: str
+) -> tuple[Callable[..., types.Costs], Callable[..., types.Costs]]:
+  """Costs of networks that are the sum of a fixed part and of each gene's.
+
+  Both functions take genotypes `[B, G]`, NumPy for exact float64 or JAX for
+  float32, jittable, and the name of a setting; `critical_path` equals
+  `kernels`, as in a chain. They raise `ValueError` for an unknown setting and
+  for a NumPy gene out of range.
+
+  Args:
+    tables: `setting -> ([7], [G, O, 7])`, the fixed part and the operations'.
+    default: the setting of a call without one.
+
+  Returns:
+    `costs`, with `[B]` fields, and `op_costs`, with `[B, G]` fields.
+  """
+
+  def costs(genotype: chex.Array, setting: str = default) -> types.Costs:
+    fixed, ops = tables(setting)
+    return as_costs(total(fixed, gather(ops, as_array(genotype))))
+
+  def op_costs(genotype: chex.Array, setting: str = default) -> types.Costs:
+    return as_costs(gather(tables(setting)[1], as_array(genotype)))
+
+  return costs, op_costs
 
 
 def features(table: np.ndarray) -> tuple[tuple[tuple[float, ...], ...], ...]:

@@ -43,14 +43,15 @@ def get(name: str) -> types.SearchSpace:
 
 def space_token(
     space: types.SearchSpace | str,
-    among: Sequence[types.SearchSpace | str] | None = None,
+    among: Sequence[types.SearchSpace | str],
 ) -> np.ndarray:
   """Which space a network is of, for a predictor that sees several.
 
   Args:
     space: a space, or its name.
-    among: the spaces to tell apart; None takes all of `names()`. Give them
-      where weights are kept: the package may know more spaces one day.
+    among: the spaces to tell apart, in the order of their numbers. There is no
+      default: tokens that counted all of `names()` would mean other spaces as
+      soon as the package knows one more.
 
   Returns:
     `[S]` NumPy float32 one-hot; its `argmax` is the space's number.
@@ -62,7 +63,7 @@ def space_token(
     >>> space_token('ofa', among=('fbnet', 'ofa')).tolist()
     [0.0, 1.0]
   """
-  known = [_name(other) for other in (names() if among is None else among)]
+  known = [_name(other) for other in among]
   name = _name(space)
   if known.count(name) != 1 or len(set(known)) != len(known):
     raise ValueError(

@@ -11,7 +11,6 @@ equal shapes add a residual. Hard swish and hard sigmoid count as a ReLU does.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
 import chex
 import jax
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax import types
+from nasflat_jax.spaces import _inverted
 from nasflat_jax.spaces import _layer_costs as layers
 
 # Kernel and expansion of all block operations but `skip`.
@@ -66,34 +66,20 @@ _STEM, _FIRST, *_STAGES, _EXPANDED, _MIXED = (
 )
 
 
-class Position(NamedTuple):
-  """Where a searchable block sits; sizes are sides of square maps."""
-
-  channels_in: int
-  channels_out: int
-  stride: int
-  size_in: int
-  size_out: int
-  squeeze: bool
-
-
 def _half(size: int) -> int:
   return (size + 1) // 2
 
 
-def positions(resolution: int) -> tuple[Position, ...]:
+def positions(resolution: int) -> tuple[_inverted.Place, ...]:
   """The 20 blocks in order, for square images of that side."""
-  size, channels = _half(resolution), _FIRST
-  places = []
-  for wide, stage_stride, squeeze in zip(
-      _STAGES, _STRIDES, _SQUEEZE, strict=True
-  ):
-    for block in range(STAGE_DEPTH):
-      stride = stage_stride if block == 0 else 1
-      after = _half(size) if stride == 2 else size
-      places.append(Position(channels, wide, stride, size, after, squeeze))
-      channels, size = wide, after
-  return tuple(places)
+  return _inverted.places(
+      channels=_FIRST,
+      size=_half(resolution),
+      stages=[
+          (wide, STAGE_DEPTH, stride)
+          for wide, stride in zip(_STAGES, _STRIDES, strict=True)
+      ],
+  )
 
 
 def fixed_costs(resolution: int) -> np.ndarray:
@@ -121,27 +107,21 @@ def fixed_costs(resolution: int) -> np.ndarray:
 
 def block_costs(resolution: int) -> np.ndarray:
   """`[20, 10, 7]` costs of each block's operations; `skip` is free."""
+  squeezed = np.repeat(_SQUEEZE, STAGE_DEPTH)
   return np.stack([
-      np.stack([*(_block(place, *b) for b in BLOCKS), layers.vector()])
-      for place in positions(resolution)
+      np.stack([
+          *(_block(place, squeeze, *b) for b in BLOCKS), layers.vector()
+      ])
+      for place, squeeze in zip(positions(resolution), squeezed, strict=True)
   ])
 
 
-def _block(place: Position, kernel: int, ratio: int) -> np.ndarray:
-  narrow, wide = place.channels_in, ratio * place.channels_in
-  size_in, size_out = place.size_in, place.size_out
-  cost = (
-      layers.conv(narrow, wide, 1, size_in, size_in)
-      + layers.relu(wide * size_in**2)
-      + layers.conv(wide, wide, kernel, size_in, size_out, groups=wide)
-      + layers.relu(wide * size_out**2)
-      + layers.conv(wide, place.channels_out, 1, size_out, size_out)
-  )
-  if place.squeeze:
-    cost = cost + _squeeze(wide, size_out)
-  if place.stride == 1 and narrow == place.channels_out:
-    elements = narrow * size_out**2
-    cost = cost + layers.elementwise(2 * elements, elements, 0)
+def _block(
+    place: _inverted.Place, squeeze: bool, kernel: int, ratio: int
+) -> np.ndarray:
+  cost = _inverted.block(place, kernel, ratio)
+  if squeeze:
+    cost = cost + _squeeze(ratio * place.channels_in, place.size_out)
   return cost
 
 
@@ -243,19 +223,9 @@ def node_features() -> tuple[tuple[float, ...], ...]:
   The first row is the stem's. Sizes are those of 176 x 176 images, as a spec
   knows no genotype; `op_features` of the first node tell the resolution.
   """
-  stem = (3, _STEM, 2, _FEATURE_RESOLUTION)
-  places = [stem, *(p[:4] for p in positions(_FEATURE_RESOLUTION))]
-  rows = [
-      (
-          np.log(channels_in) / 6,
-          np.log(channels_out) / 6,
-          stride / 2,
-          np.log(size) / 6,
-          (depth + 1) / len(places),
-      )
-      for depth, (channels_in, channels_out, stride, size) in enumerate(places)
-  ]
-  return tuple(tuple(row) for row in np.array(rows).round(6).tolist())
+  size = _FEATURE_RESOLUTION
+  stem = _inverted.Place(3, _STEM, 2, size, _half(size))
+  return _inverted.node_features([stem, *positions(size)])
 
 
 def op_features() -> tuple[tuple[tuple[float, ...], ...], ...]:

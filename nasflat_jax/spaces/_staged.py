@@ -1,4 +1,4 @@
-"""Moves in chains whose stages have two to four blocks.
+"""Chains whose stages have two to four blocks: moves, strings, spaces.
 
 Missing blocks are a skip at the end of their stage, so the fourth block of a
 stage may only be there if the third one is.
@@ -6,12 +6,17 @@ stage may only be there if the third one is.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+import functools
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from nasflat_jax import types
+from nasflat_jax.spaces import _codec
 
 
 class Stages(NamedTuple):
@@ -100,3 +105,70 @@ def crossover(
       jnp.where(tied, from_a[:, stages.third], from_a[:, stages.fourth])
   )
   return jnp.where(from_a, a, b)
+
+
+def _from_string(
+    strings: Iterable[str],
+    *,
+    spec: types.SpaceSpec,
+    stages: Stages,
+    expected: str,
+) -> np.ndarray:
+  """Host; `[B, G]` NumPy int32 genotypes of `|`-joined names.
+
+  Raises:
+    ValueError: naming the first string that is not of the space, and where.
+  """
+  strings = _codec.string_list(spec, strings)
+  codes = {name: code for code, name in enumerate(spec.gene_names)}
+  genotype = np.full((len(strings), spec.num_genes), -1, np.int32)
+  for place, string in enumerate(strings):
+    genes = [codes.get(name, -1) for name in string.split('|')]
+    if len(genes) == spec.num_genes:
+      genotype[place] = genes
+  bad = ~np.asarray(is_valid(genotype, stages))
+  if bad.any():
+    place = int(bad.argmax())
+    raise ValueError(
+        f'{spec.name}: string {place} is not an architecture: '
+        f'{strings[place]!r}; expected {expected}'
+    )
+  return genotype
+
+
+def make_space(
+    spec: types.SpaceSpec,
+    stages: Stages,
+    *,
+    random: Callable[[chex.PRNGKey, int], jax.Array],
+    costs: Callable[..., types.Costs],
+    op_costs: Callable[..., types.Costs],
+    expected: str,
+) -> types.SearchSpace:
+  """The space of a chain of genes, with the moves of this module.
+
+  A skip is an identity, as in FBNet, so every node is live. Strings are the
+  names of the genes, joined by `|`.
+
+  Args:
+    spec: the description of a chain.
+    stages: which genes may be what.
+    random: `(key, n) -> [n, G]`.
+    costs: of networks.
+    op_costs: of genes.
+    expected: what a string must be, for the error's message.
+  """
+  return types.SearchSpace(
+      spec=spec,
+      decode=functools.partial(_codec.chain, spec),
+      random=random,
+      mutate=functools.partial(mutate, stages=stages),
+      crossover=functools.partial(crossover, stages=stages),
+      is_valid=functools.partial(is_valid, stages=stages),
+      costs=costs,
+      op_costs=op_costs,
+      to_string=functools.partial(_codec.joined_names, spec),
+      from_string=functools.partial(
+          _from_string, spec=spec, stages=stages, expected=expected
+      ),
+  )

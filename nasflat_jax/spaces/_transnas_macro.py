@@ -132,23 +132,6 @@ def random(key: chex.PRNGKey, n: int) -> jax.Array:
   return from_index(jax.random.randint(key, (n,), 0, _SIZE))
 
 
-def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
-  """Changes one module of `[B, 6]`, uniformly among the valid neighbours.
-
-  The last one may go, and one may be added.
-  """
-  return _codec.mutate_valid(
-      key, genotype, num_ops=_NUM_OPS, is_valid=is_valid
-  )
-
-
-def crossover(
-    key: chex.PRNGKey, a: chex.Array, b: chex.Array
-) -> jax.Array:
-  """Takes each gene from `a` or `b` `[B, 6]`; `a` where that is invalid."""
-  return _codec.crossover(key, a, b, is_valid=is_valid)
-
-
 def to_string(genotype: chex.Array) -> list[str]:
   """Host; `[B, 6]` genotypes as the benchmark's strings.
 
@@ -229,8 +212,11 @@ TRANSNAS_MACRO = types.SearchSpace(
     spec=_SPEC,
     decode=decode,
     random=random,
-    mutate=mutate,
-    crossover=crossover,
+    # The last module may go, and one may be added.
+    mutate=functools.partial(
+        _codec.mutate_valid, num_ops=_NUM_OPS, is_valid=is_valid
+    ),
+    crossover=functools.partial(_codec.crossover, is_valid=is_valid),
     is_valid=is_valid,
     costs=_costs.costs,
     op_costs=_costs.op_costs,

@@ -9,111 +9,35 @@ benchmark's list of 4,096 cells.
 from __future__ import annotations
 
 from collections.abc import Iterable
-import functools
 import re
 
 import chex
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax import types
 from nasflat_jax.spaces import _codec
 from nasflat_jax.spaces import _edge_cell
-from nasflat_jax.spaces import _layer_costs
-from nasflat_jax.spaces import _operators
+from nasflat_jax.spaces import _edge_space
 from nasflat_jax.spaces import _transnas_micro_costs as _costs
 
 _GENE_NAMES = ('none', 'skip_connect', 'conv_1x1', 'conv_3x3')
-_NUM_OPS = _costs.NUM_OPS
 _NUM_GENES = _edge_cell.NUM_GENES
-_SIZE = _NUM_OPS**_NUM_GENES
 _STRING = re.compile(r'64-41414-([0-3])_([0-3]{2})_([0-3]{3})')
 _DIGITS = re.compile(r'\(([0-3](?:, [0-3]){5})\)')
 # NASLib's codes skip, none, 3x3, 1x1, and its edges, sorted by source.
 _FROM_NASLIB = np.array([1, 0, 3, 2], np.int32)
 _NASLIB_PLACES = np.array([0, 1, 3, 2, 4, 5])
-
-
-def _make_spec() -> types.SpaceSpec:
-  costs = _layer_costs.features(_costs.tables('class_scene').ops)
-  zero = (0.0,) * len(costs[0][0])
-  ends = (zero,) * (_NUM_OPS + 2)
-  return types.SpaceSpec(
-      name='transnas_micro',
-      gene_names=_GENE_NAMES,
-      op_names=(*_GENE_NAMES, 'input', 'output'),
-      operators=_operators.with_ends(
-          types.Operator('none'),
-          types.Operator('skip'),
-          types.Operator('conv', (1, 1)),
-          types.Operator('conv', (3, 3)),
-      ),
-      num_genes=_NUM_GENES,
-      num_cells=1,
-      num_nodes=_NUM_GENES + 2,
-      edges=_edge_cell.EDGES,
-      node_features=((),) * (_NUM_GENES + 2),
-      op_features=(ends, *((*edge, zero, zero) for edge in costs), ends),
-      size=_SIZE,
-  )
-
-
-_SPEC = _make_spec()
-
-
-def decode(genotype: chex.Array) -> types.Architectures:
-  """The graphs of `[B, 6]` genotypes, those of NAS-Bench-201's cells.
-
-  Args:
-    genotype: `[B, 6]` genes.
-
-  Returns:
-    `Architectures` with `C = 1`, `V = 8`, `E = 10`, `F = 0`. Input and output
-    are live where a `none`-free path connects them.
-  """
-  return _edge_cell.decode(genotype, _NUM_OPS)
-
-
-def is_valid(genotype: chex.Array) -> jax.Array:
-  """`[B]` True where genes are in range and the output depends on the input.
-
-  Of the 4,096 cells, all of which the benchmark trained, 3,927 are valid.
-  """
-  genotype = jnp.asarray(genotype)
-  connected = _edge_cell.live_edges(genotype).any(-1)
-  return _codec.in_range(genotype, _NUM_OPS) & connected
-
-
-def index(genotype: chex.Array) -> jax.Array:
-  """`[B]` int32 place of each genotype in the benchmark's list of cells."""
-  return _codec.to_index(genotype, _NUM_OPS)
-
-
-def from_index(index: chex.Array) -> jax.Array:
-  """`[B, 6]` genotype of each number in 0..4095; inverse of `index`."""
-  return _codec.from_index(index, _NUM_GENES, _NUM_OPS)
-
-
-def random(key: chex.PRNGKey, n: int) -> jax.Array:
-  """Draws `[n, 6]` genotypes uniformly from the valid ones."""
-  valid = _valid_indices()
-  drawn = jax.random.randint(key, (n,), 0, valid.size)
-  return from_index(jnp.asarray(valid)[drawn])
-
-
-def mutate(key: chex.PRNGKey, genotype: chex.Array) -> jax.Array:
-  """Changes one gene of `[B, 6]`, uniformly among the valid neighbours."""
-  return _codec.mutate_valid(
-      key, genotype, num_ops=_NUM_OPS, is_valid=is_valid
-  )
-
-
-def crossover(
-    key: chex.PRNGKey, a: chex.Array, b: chex.Array
-) -> jax.Array:
-  """Takes each gene from `a` or `b` `[B, 6]`; `a` where that is invalid."""
-  return _codec.crossover(key, a, b, is_valid=is_valid)
+_SPEC = _edge_space.make_spec(
+    'transnas_micro',
+    gene_names=_GENE_NAMES,
+    operators=(
+        types.Operator('none'),
+        types.Operator('skip'),
+        types.Operator('conv', (1, 1)),
+        types.Operator('conv', (3, 3)),
+    ),
+    op_costs=_costs.tables('class_scene').ops,
+)
 
 
 def to_string(genotype: chex.Array) -> list[str]:
@@ -181,24 +105,11 @@ def transnas_micro_from_naslib(op_indices: chex.Array) -> np.ndarray:
   return _FROM_NASLIB[codes][:, _NASLIB_PLACES]
 
 
-@functools.cache
-def _valid_indices() -> np.ndarray:
-  """Indices of the valid cells, int32."""
-  cells = np.indices((_NUM_OPS,) * _NUM_GENES).reshape(_NUM_GENES, -1).T
-  return np.flatnonzero(_edge_cell.live_edges(cells).any(-1)).astype(np.int32)
-
-
-TRANSNAS_MICRO = types.SearchSpace(
-    spec=_SPEC,
-    decode=decode,
-    random=random,
-    mutate=mutate,
-    crossover=crossover,
-    is_valid=is_valid,
+# Of the 4,096 cells, all of which the benchmark trained, 3,927 are valid.
+TRANSNAS_MICRO = _edge_space.make_space(
+    _SPEC,
     costs=_costs.costs,
     op_costs=_costs.op_costs,
     to_string=to_string,
     from_string=from_string,
-    to_index=index,
-    from_index=from_index,
 )

@@ -229,13 +229,13 @@ def joint(
 
   Example:
     >>> from nasflat_jax import spaces
-    >>> space = spaces.NASBENCH201
-    >>> cells = np.asarray(space.random(jax.random.key(0), 50))
-    >>> costs = space.costs(cells)
+    >>> space = spaces.NASBENCH_MACRO
+    >>> chains = np.asarray(space.random(jax.random.key(0), 50))
+    >>> costs = space.costs(chains)
     >>> heads = {'gpu': 1.0 + costs.kernels, 'cpu': 1e6 + costs.flops}
-    >>> model = joint(space, cells, heads, rank=2)
-    >>> new = {'phone': (cells[:5], 1e5 + costs.params[:5])}
-    >>> model.posterior(new).predict('phone', cells).latency_ms.shape
+    >>> model = joint(space, chains, heads, rank=2)
+    >>> new = {'phone': (chains[:5], 1e5 + costs.params[:5])}
+    >>> model.posterior(new).predict('phone', chains).latency_ms.shape
     (50,)
   """
   trunk = fit_trunk(space, genotype, heads, rank=rank)

@@ -1,5 +1,6 @@
 """Files: round trip, damage, other settings, and the ones that ship."""
 
+import functools
 import importlib.resources
 import io
 import json
@@ -43,15 +44,21 @@ def _rows(num=5):
   )
 
 
+@functools.cache
+def _made():
+  """A predictor and its parameters."""
+  predictor = predictors.nasflat(
+      _SPACE.spec,
+      **{**_KEYWORDS, 'layer': predictors.dense_graph_flow},
+  )
+  return predictor, jax.jit(predictor.init)(jax.random.key(1), *_rows())
+
+
 class RoundTripTest(absltest.TestCase):
 
   def test_the_same_parameters_scores_and_header(self):
     path = pathlib.Path(self.create_tempdir()) / 'new' / 'mine.npz'
-    predictor = predictors.nasflat(
-        _SPACE.spec,
-        **{**_KEYWORDS, 'layer': predictors.dense_graph_flow},
-    )
-    params = jax.jit(predictor.init)(jax.random.key(1), *_rows())
+    predictor, params = _made()
     checkpoints.save(
         path, params, space='nasbench201', factory='nasflat',
         keywords=_KEYWORDS, provenance=_PROVENANCE,
@@ -223,11 +230,7 @@ class CheckTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    predictor = predictors.nasflat(
-        _SPACE.spec,
-        **{**_KEYWORDS, 'layer': predictors.dense_graph_flow},
-    )
-    cls.params = jax.jit(predictor.init)(jax.random.key(1), *_rows())
+    cls.params = _made()[1]
     cls.header = {
         **_PROVENANCE, 'format': 1, 'space': 'nasbench201',
         'factory': 'nasflat', 'keywords': _KEYWORDS,

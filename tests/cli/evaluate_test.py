@@ -39,6 +39,29 @@ def _run(*flags):
   return code, out.getvalue(), err.getvalue()
 
 
+def _toy(space, names, num):
+  """Latencies without a meaning, of `num` networks on devices of such names."""
+  rng = np.random.default_rng(0)
+  drawn = np.asarray(space.random(jax.random.key(0), 4 * num))
+  return data.LatencyTable(
+      space=space.spec.name, source='toy',
+      devices=tuple(
+          types.Device(name=name, family='gpu', processor='x') for name in names
+      ),
+      genotype=np.unique(drawn, axis=0)[:num],
+      values=rng.uniform(1.0, 2.0, (len(names), num)),
+  )
+
+
+def _tables(*tables):
+  """These in place of the published ones; other spaces fail as ever."""
+  known = {table.space: table for table in tables}
+  published = data.load_latency
+  return mock.patch.object(
+      data, 'load_latency', lambda space: known.get(space) or published(space)
+  )
+
+
 class EvaluateTest(parameterized.TestCase):
 
   def setUp(self):
@@ -177,18 +200,8 @@ class EvaluateTest(parameterized.TestCase):
 
   @pytest.mark.slow
   def test_a_pretrained_network_is_kept_and_used_again(self):
-    devices = tuple(
-        types.Device(name=name, family='gpu', processor='x')
-        for name in (*partitions.ND.source, *partitions.ND.target)
-    )
-    rng = np.random.default_rng(0)
-    genotype = spaces.genotype_of(
-        spaces.NASBENCH201, rng.choice(5**6, 120, replace=False).tolist()
-    )
-    table = data.LatencyTable(
-        space='nasbench201', source='toy', devices=devices, genotype=genotype,
-        values=rng.uniform(1.0, 2.0, (len(devices), 120)),
-    )
+    names = (*partitions.ND.source, *partitions.ND.target)
+    table = _toy(spaces.NASBENCH201, names, 120)
     folder = self.out.parent / 'kept'
     method = 'nasflat[pretrain_steps=1,predictor=encoding_mlp]'
     flags = (
@@ -197,7 +210,7 @@ class EvaluateTest(parameterized.TestCase):
         f'--out={self.out}', '--adaptation=head', '--encoding=none',
     )
     with (
-        mock.patch.object(data, 'load_latency', lambda space: table),
+        _tables(table),
         mock.patch.object(
             transfer, 'pretrain_network', wraps=transfer.pretrain_network
         ) as pretrain,
@@ -230,19 +243,9 @@ class EvaluateTest(parameterized.TestCase):
        '--sampler_encoding: cate on task OD: the encoding'),
   )
   def test_encodings_without_weights_are_refused_first(self, flags, message):
-    rng = np.random.default_rng(0)
     task = partitions.parse('ofa')[0]
-    devices = tuple(
-        types.Device(name=name, family='gpu', processor='x')
-        for name in (*task.source, *task.target)
-    )
-    genotype = np.asarray(spaces.OFA.random(jax.random.key(0), 40))
-    table = data.LatencyTable(
-        space='ofa', source='toy', devices=devices, genotype=genotype,
-        values=rng.uniform(1.0, 2.0, (len(devices), 40)),
-    )
     with (
-        mock.patch.object(data, 'load_latency', lambda space: table),
+        _tables(_toy(spaces.OFA, (*task.source, *task.target), 40)),
         mock.patch.object(trials._run._evaluate, 'evaluate') as evaluated,
     ):
       code, _, err = _run(
@@ -280,6 +283,67 @@ class EvaluateTest(parameterized.TestCase):
         f'--out={self.out}', '--sampler=stratified', '--sampler_encoding=costs')
     self.assertEqual(code, 2)
     self.assertIn('--sampler_encoding: stratified sorts by one number', err)
+
+  def test_source_space_makes_a_task_of_each_target_that_is_known(self):
+    task = partitions.get('FD')
+    table = _toy(spaces.FBNET, (*task.source, *task.target), 60)
+    known = (*task.source[:2], task.target[1])
+    other = _toy(spaces.NASBENCH201, known, 40)
+    problems = []
+
+    @functools.wraps(methods.flops)
+    def spy():
+      method = flops()
+
+      def prepare(key, problem):
+        problems.append(problem)
+        return method.prepare(key, problem)
+
+      return method._replace(prepare=prepare)
+
+    flops = methods.flops
+    flags = (
+        f'--out={self.out}', '--tasks=FD', '--num_support=2', '--num_trials=1',
+        '--num_source=20', '--methods=flops',
+    )
+    with _tables(table, other), mock.patch.object(methods, 'flops', spy):
+      code, _, err = _run(*flags, '--source_space=nasbench201')
+    self.assertEqual(code, 0, err)
+    written = json.loads(self.out.read_text())
+    self.assertEqual(
+        [(row['task'], row['device']) for row in written['rows']],
+        [(f'FD:{task.target[1]}', task.target[1])],
+    )
+    self.assertEqual(
+        set(written['meta']['data_sha256']), {'fbnet', 'nasbench201'}
+    )
+    (problem,) = problems
+    self.assertEqual(problem.source_names, known[:2])
+    self.assertIs(problem.elsewhere.space, spaces.NASBENCH201)
+    rows = spaces.index_of(spaces.NASBENCH201, problem.elsewhere.genotype)
+    self.assertLen(set(rows), 20)
+    latency_ms = dict(zip(
+        spaces.index_of(spaces.NASBENCH201, other.genotype),
+        other.row(task.target[1]),
+        strict=True,
+    ))
+    self.assertEqual(
+        problem.elsewhere.target_latency_ms.tolist(),
+        [latency_ms[row] for row in rows],
+    )
+    self.out.unlink()
+    none = _toy(spaces.NASBENCH201, task.source[:2], 40)
+    for space, message in (
+        ('magic', "no latency table for the space 'magic'; known: nasbench201"),
+        ('fbnet', 'task FD is on fbnet'),
+        ('nasbench201', 'toy has 2 sources and 0 targets of task FD'),
+    ):
+      with _tables(table, none):
+        code, out, err = _run(*flags, f'--source_space={space}')
+      self.assertEqual((code, out), (2, ''))
+      self.assertIn(f'--source_space: {message}', err)
+      self.assertLen(err.splitlines(), 1)
+      self.assertEmpty(list(self.out.parent.iterdir()))
 
   @parameterized.parameters(
       ('--tasks=ND,XX', "--tasks: unknown task 'XX'; choose from ND, N1"),

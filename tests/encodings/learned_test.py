@@ -166,20 +166,6 @@ class PartsTest(parameterized.TestCase):
     self.assertGreater(float(wrong), float(found) + 40.0)
 
 
-class _TrainingTestCase(parameterized.TestCase):
-  """Most of the time of a few steps is compilation."""
-
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    jax.config.update('jax_disable_most_optimizations', True)
-
-  @classmethod
-  def tearDownClass(cls):
-    jax.config.update('jax_disable_most_optimizations', False)
-    super().tearDownClass()
-
-
 def _train(name, seed):
   return training.train(
       name, spaces.NASBENCH201, seed=seed, num_networks=80, num_epochs=1
@@ -189,7 +175,7 @@ def _train(name, seed):
 _trained = functools.cache(_train)  # compiles for seconds
 
 
-class TrainingTest(_TrainingTestCase):
+class TrainingTest(parameterized.TestCase):
 
   @parameterized.parameters(*training.ENCODINGS)
   @pytest.mark.slow
@@ -232,7 +218,7 @@ class TrainingTest(_TrainingTestCase):
       training.load(path)
 
 
-class CliTest(_TrainingTestCase):
+class CliTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()

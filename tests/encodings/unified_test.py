@@ -88,7 +88,8 @@ class UnifiedTest(parameterized.TestCase):
     np.testing.assert_allclose(*encoded, rtol=1e-3, atol=1e-3)
 
   def test_refuses_weights_of_one_space(self):
-    weights = _trained('cate')._replace(space='fbnet')
+    weights = encodings._learned._weights.packaged_unified('cate')
+    weights = weights._replace(space='fbnet')
     with self.assertRaisesRegex(ValueError, "'fbnet', not 'unified'"):
       training.unified_from_weights(spaces.FBNET, weights)
     with self.assertRaisesRegex(ValueError, 'glove'):

@@ -3,6 +3,7 @@
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
+from methods import toy_problem
 import numpy as np
 import pytest
 
@@ -21,20 +22,11 @@ _KEYS = jax.random.split(jax.random.key(1), 2)
 
 def _problem(num=200, num_sources=3):
   rng = np.random.default_rng(0)
-  index = rng.choice(5**6, num, replace=False)
-  genotype = spaces.genotype_of(_SPACE, index.tolist())
-  hot = (genotype[:, :, None] == np.arange(5)).reshape(num, -1)
-  times = rng.uniform(0.1, 3.0, (num_sources + 1, 30))
-  latency_ms = times @ hot.T + 5.0
-  problem = methods.Problem(
-      space=_SPACE,
-      genotype=genotype,
-      source_names=tuple(f'source_{i}' for i in range(num_sources)),
-      source_latency_ms=latency_ms[:-1],
-      source_ids=np.arange(150),
+  problem, target_ms = toy_problem.draw(
+      rng, num, num_sources, least_ms=5.0, num_read=150
   )
   ids = np.stack([rng.choice(num, 12, replace=False) for _ in _KEYS])
-  return problem, methods.Support(ids.astype(np.int32), latency_ms[-1][ids])
+  return problem, methods.Support(ids.astype(np.int32), target_ms[ids])
 
 
 def _run(method, problem, support):

@@ -15,15 +15,6 @@ _KEYS = jax.random.split(jax.random.key(1), 2)
 _REFERENCES = np.arange(50, 60)
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 def _problem():
   rng = np.random.default_rng(0)
   ids = rng.choice(5**6, 80, replace=False)

@@ -5,6 +5,7 @@ import inspect
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
+from methods import toy_problem
 import numpy as np
 from scipy import stats
 
@@ -33,19 +34,7 @@ _SPACE = spaces.NASBENCH201
 
 def _problem(num=120, num_sources=3, seed=0):
   rng = np.random.default_rng(seed)
-  ids = rng.choice(5**6, num, replace=False)
-  genotype = spaces.genotype_of(_SPACE, ids.tolist())
-  hot = (genotype[:, :, None] == np.arange(5)).reshape(num, -1)
-  times = rng.uniform(0.1, 3.0, (num_sources + 1, 30))
-  latency_ms = times @ hot.T + 1.0
-  problem = methods.Problem(
-      space=_SPACE,
-      genotype=genotype,
-      source_names=tuple(f'source_{i}' for i in range(num_sources)),
-      source_latency_ms=latency_ms[:-1],
-      source_ids=np.arange(80),
-  )
-  return problem, latency_ms[-1]
+  return toy_problem.draw(rng, num, num_sources, least_ms=1.0, num_read=80)
 
 
 def _support(latency_ms, num_pairs=4, n=12, seed=1):

@@ -6,6 +6,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
+from methods import toy_problem
 import numpy as np
 import pytest
 
@@ -19,15 +20,6 @@ _SPACE = spaces.NASBENCH201
 _KEYS = jax.random.split(jax.random.key(1), 3)
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 def _method(**kwargs):
   return methods.nasflat(
       pretrain_steps=3, adapt_steps=2, predictor='dense_graph_flow', **kwargs
@@ -36,21 +28,11 @@ def _method(**kwargs):
 
 def _problem(num=50, num_sources=2):
   rng = np.random.default_rng(0)
-  ids = rng.choice(5**6, num, replace=False)
-  genotype = spaces.genotype_of(_SPACE, ids.tolist())
-  hot = (genotype[:, :, None] == np.arange(5)).reshape(num, -1)
-  times = rng.uniform(0.1, 3.0, (num_sources + 1, 30))
-  latency_ms = times @ hot.T + 5.0
-  problem = methods.Problem(
-      space=_SPACE,
-      genotype=genotype,
-      source_names=tuple(f'source_{i}' for i in range(num_sources)),
-      source_latency_ms=latency_ms[:-1],
-      source_ids=np.arange(40),
+  problem, target_ms = toy_problem.draw(
+      rng, num, num_sources, least_ms=5.0, num_read=40
   )
   ids = np.stack([rng.choice(num, 6, replace=False) for _ in _KEYS])
-  support = methods.Support(ids.astype(np.int32), latency_ms[-1][ids])
-  return problem, support
+  return problem, methods.Support(ids.astype(np.int32), target_ms[ids])
 
 
 class NasflatTest(parameterized.TestCase):

@@ -48,15 +48,6 @@ def _cumulative(posterior, row, latency_ms):
   return total
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 @functools.cache
 def _rows():
   return np.random.default_rng(1).normal(size=(6, _FEATURES))

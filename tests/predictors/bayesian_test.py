@@ -11,6 +11,9 @@ from nasflat_jax import metrics
 from nasflat_jax import predictors
 
 _POWERS = (0.0, 0.5, 1.0)
+# One program for all tests with inputs of the same shapes.
+_fit = jax.jit(predictors.fit_bayesian)
+_predict = jax.jit(predictors.predict_bayesian)
 
 
 def _prior(num_columns, hypotheses=6, powers=_POWERS, seed=0):
@@ -68,7 +71,7 @@ class BayesianTest(parameterized.TestCase):
   def test_agrees_with_weight_space_in_float64(self):
     features, latency = _problem()
     prior = _prior(4)
-    posterior = predictors.fit_bayesian(
+    posterior = _fit(
         prior, jnp.asarray(features, jnp.float32), jnp.asarray(latency)
     )
     outlier = np.asarray(posterior.outlier, np.float64)
@@ -96,11 +99,11 @@ class BayesianTest(parameterized.TestCase):
   def test_interval_is_that_of_student_t(self, power):
     features, latency = _problem()
     prior = _prior(4, hypotheses=1, powers=(power,))
-    posterior = predictors.fit_bayesian(
+    posterior = _fit(
         prior, jnp.asarray(features, jnp.float32), jnp.asarray(latency)
     )
     query = np.random.default_rng(5).normal(size=(7, 4)) * 0.3
-    got = predictors.predict_bayesian(
+    got = _predict(
         posterior, jnp.asarray(query, jnp.float32)
     )
     rows = np.c_[query, np.ones(len(query))]
@@ -120,12 +123,12 @@ class BayesianTest(parameterized.TestCase):
 
   def test_finds_an_outlier_and_discounts_it(self):
     features, latency = _problem(size=16)
-    clean = predictors.fit_bayesian(
+    clean = _fit(
         _prior(4), jnp.asarray(features, jnp.float32), jnp.asarray(latency)
     )
     spoilt = latency.copy()
     spoilt[3] *= 2.0
-    posterior = predictors.fit_bayesian(
+    posterior = _fit(
         _prior(4), jnp.asarray(features, jnp.float32), jnp.asarray(spoilt)
     )
     assert int(jnp.argmax(posterior.outlier)) == 3
@@ -137,8 +140,8 @@ class BayesianTest(parameterized.TestCase):
     features, latency = _problem()
     x = jnp.asarray(features, jnp.float32)
     one, other = (
-        predictors.predict_bayesian(
-            predictors.fit_bayesian(_prior(4), x, jnp.asarray(latency * unit)),
+        _predict(
+            _fit(_prior(4), x, jnp.asarray(latency * unit)),
             x,
         )
         for unit in (1.0, 1000.0)
@@ -150,11 +153,11 @@ class BayesianTest(parameterized.TestCase):
 
   def test_predictions_are_positive_and_strictly_ordered_far_away(self):
     features, latency = _problem(num_columns=1)
-    posterior = predictors.fit_bayesian(
+    posterior = _fit(
         _prior(1), jnp.asarray(features, jnp.float32), jnp.asarray(latency)
     )
     far = jnp.linspace(-60.0, 60.0, 200)[:, None]
-    got = predictors.predict_bayesian(posterior, far)
+    got = _predict(posterior, far)
     steps = np.diff(np.asarray(got.latency_ms))
     assert (got.latency_ms > 0).all()
     assert (steps > 0).all() or (steps < 0).all()
@@ -167,7 +170,6 @@ class BayesianTest(parameterized.TestCase):
     rng = np.random.default_rng(3)
     prior = _prior(4, hypotheses=32, powers=(1.0,))
     covered = []
-    fit = jax.jit(predictors.fit_bayesian)
     for _ in range(60):
       h = rng.integers(32)
       weights = rng.normal(size=4) * np.sqrt(prior.variance[h]) * 0.2
@@ -176,8 +178,8 @@ class BayesianTest(parameterized.TestCase):
       error = rng.standard_t(4, size=212) * np.sqrt(float(prior.noise[h]))
       latency = 7.0 * (1.0 + rows @ weights + 0.2 * error)
       latency = np.maximum(latency, 0.5).astype(np.float32)
-      posterior = fit(prior, jnp.asarray(rows[:12]), jnp.asarray(latency[:12]))
-      got = predictors.predict_bayesian(posterior, jnp.asarray(rows[12:]))
+      posterior = _fit(prior, jnp.asarray(rows[:12]), jnp.asarray(latency[:12]))
+      got = _predict(posterior, jnp.asarray(rows[12:]))
       covered.append(
           metrics.coverage(
               got.lower_ms, got.upper_ms, jnp.asarray(latency[12:])
@@ -197,16 +199,16 @@ class BayesianTest(parameterized.TestCase):
     )
     for column in (0, 1):
       latency = jnp.asarray(10.0 + rows[:, column])
-      got = predictors.predict_bayesian(
-          predictors.fit_bayesian(prior, rows[:4], latency[:4]), rows[4:]
+      got = _predict(
+          _fit(prior, rows[:4], latency[:4]), rows[4:]
       )
       assert metrics.spearman(got.latency_ms, latency[4:]) > 0.99
 
   def test_one_measurement_is_enough_to_speak(self):
     features, latency = _problem(size=1)
     x = jnp.asarray(features, jnp.float32)
-    got = predictors.predict_bayesian(
-        predictors.fit_bayesian(_prior(4), x, jnp.asarray(latency)), x
+    got = _predict(
+        _fit(_prior(4), x, jnp.asarray(latency)), x
     )
     np.testing.assert_allclose(got.latency_ms, latency, rtol=0.05)
     assert np.isfinite(got.upper_ms).all()
@@ -214,9 +216,9 @@ class BayesianTest(parameterized.TestCase):
   def test_refuses_mismatched_shapes(self):
     features, latency = _problem()
     with pytest.raises(AssertionError):
-      predictors.fit_bayesian(_prior(3), jnp.asarray(features), latency)
+      _fit(_prior(3), jnp.asarray(features), latency)
     with pytest.raises(AssertionError):
-      predictors.fit_bayesian(
+      _fit(
           _prior(4), jnp.asarray(features), jnp.asarray(latency[:-1])
       )
 
@@ -225,7 +227,7 @@ class ProposeTest(parameterized.TestCase):
 
   def _posterior(self):
     features, latency = _problem(size=4)
-    return predictors.fit_bayesian(
+    return _fit(
         _prior(4, powers=(0.0,), hypotheses=1),
         jnp.asarray(features, jnp.float32),
         jnp.asarray(latency),
@@ -261,11 +263,11 @@ class ProposeTest(parameterized.TestCase):
 def test_padding_changes_nothing():
   prior = _prior(4)
   features, latency_ms = _problem()
-  want = predictors.fit_bayesian(
+  want = _fit(
       prior, jnp.asarray(features), jnp.asarray(latency_ms)
   )
   padded = np.concatenate([features, np.full((3, 4), 7.0)])
-  got = predictors.fit_bayesian(
+  got = _fit(
       prior, jnp.asarray(padded), jnp.r_[latency_ms, np.nan, 0.0, 9.0],
       where=jnp.arange(12) < 9,
   )

@@ -27,15 +27,6 @@ def _features(name, seed=0):
   return jnp.asarray(rng.normal(size=(_NUM, _width(name))), jnp.float32)
 
 
-def setUpModule():
-  # Most of the time here is compilation.
-  jax.config.update('jax_disable_most_optimizations', True)
-
-
-def tearDownModule():
-  jax.config.update('jax_disable_most_optimizations', False)
-
-
 class EverySamplerTest(parameterized.TestCase):
 
   @parameterized.parameters(*_ALL)

@@ -32,13 +32,17 @@ def test_get_lists_the_known_names():
 
 
 def test_a_public_constant_is_registered(monkeypatch):
+  before = spaces.space_token('ofa', ('fbnet', 'ofa'))
   mine = spaces.FBNET._replace(
       spec=dataclasses.replace(spaces.FBNET.spec, name='mine')
   )
   monkeypatch.setattr(spaces, 'MINE', mine, raising=False)
   monkeypatch.setattr(spaces, '__all__', (*spaces.__all__, 'MINE'))
   assert spaces.get('mine') is mine and 'mine' in spaces.names()
-  assert spaces.space_token('mine').sum() == 1
+  # What weights were trained with means the same beside a new space.
+  after = spaces.space_token('ofa', ('fbnet', 'ofa'))
+  np.testing.assert_array_equal(before, after)
+  assert spaces.space_token('mine', spaces.names()).sum() == 1
 
 
 @_each_space

@@ -1,5 +1,7 @@
 """The Bayesian transfer model on devices whose latency is known by formula."""
 
+import functools
+
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -34,6 +36,11 @@ def _spearman(pred, truth):
   return float(metrics.spearman(jnp.asarray(pred), jnp.asarray(truth)))
 
 
+@functools.cache
+def _model():
+  return transfer.bayesian_model(_SPACE)
+
+
 class ModelTest(parameterized.TestCase):
 
   def test_columns_of_the_prior_are_those_of_the_blocks(self):
@@ -50,7 +57,7 @@ class ModelTest(parameterized.TestCase):
     np.testing.assert_allclose(signal.mean(axis=0), 1.0, atol=0.1)
 
   def test_inner_products_of_design_features_are_prior_covariances(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     genotype = _genotype(6)
     x = np.asarray(model.encode(genotype))
     scaled = np.asarray(model.design_features(genotype))
@@ -86,7 +93,7 @@ class AdaptTest(parameterized.TestCase):
 
   @parameterized.parameters('multiply_adds', 'activation_bytes', 'kernels')
   def test_without_sources_finds_the_cost_that_counts(self, field):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     pool, fresh = _genotype(2000), _genotype(300, seed=5)
     ids = samplers.d_optimal(
         jax.random.key(0), model.design_features(pool), num_samples=6,
@@ -120,7 +127,7 @@ class AdaptTest(parameterized.TestCase):
     assert got['with'] > got['without'] + 0.1
 
   def test_devices_do_not_see_each_other(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     support = np.stack([_genotype(7, seed) for seed in range(5)])
     latency = np.stack([_table_ms(g, 4) for g in support])
     fresh = _genotype(20, seed=8)
@@ -134,7 +141,7 @@ class AdaptTest(parameterized.TestCase):
       )
 
   def test_chunks_change_nothing(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     support = _genotype(6)
     adapted = transfer.adapt_bayesian(
         model, support[None], _table_ms(support, 1)[None]
@@ -149,7 +156,7 @@ class AdaptTest(parameterized.TestCase):
       np.testing.assert_allclose(a, b, rtol=1e-5)
 
   def test_agrees_with_the_predictor_it_wraps(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     support, fresh = _genotype(6), _genotype(9, seed=3)
     latency = _table_ms(support, 1)
     posterior = predictors.fit_bayesian(
@@ -163,7 +170,7 @@ class AdaptTest(parameterized.TestCase):
 
   @pytest.mark.slow
   def test_proposals_lower_the_uncertainty_more_than_chance(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     pool, support = _genotype(400), _genotype(4, seed=7)
     latency = _cost_ms(np.concatenate([support, pool]), 'multiply_adds')
     adapted = transfer.adapt_bayesian(model, support[None], latency[None, :4])
@@ -186,7 +193,7 @@ class AdaptTest(parameterized.TestCase):
     assert width(ids) < np.mean(chance)
 
   def test_refuses_bad_latency_and_too_many_proposals(self):
-    model = transfer.bayesian_model(_SPACE)
+    model = _model()
     support = _genotype(3)
     with pytest.raises(ValueError, match=r'above 0, got -1.0 at \(0, 1\)'):
       transfer.adapt_bayesian(model, support[None], [[1.0, -1.0, 2.0]])

@@ -7,16 +7,17 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 import pytest
+from zero_cost import definitions
 from zero_cost import reference
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
 from nasflat_jax.zero_cost import _family
 from nasflat_jax.zero_cost import _fbnet
-from nasflat_jax.zero_cost import _score
 
-_NAMES = tuple(proxy.name for proxy in zero_cost.ALL)
-_RTOL = {'grasp': 1e-2, 'plain': 1e-3}
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
+
 # Name, kernel, expansion, groups.
 _BLOCKS = (('a', 3, 1, 1), ('b', 5, 2, 2), ('c', 3, 3, 1))
 _SKIP = (zero_cost.Conv('skip', 6, 1, stride=2), zero_cost.Relu())
@@ -72,29 +73,16 @@ def _scores():
   )
 
 
-def _float64(values):
-  return {name: np.asarray(x, np.float64) for name, x in values.items()}
-
-
 @pytest.mark.slow
 class InvertedTest(parameterized.TestCase):
 
   @parameterized.parameters(range(len(_CANDIDATES)))
   def test_equals_the_definitions(self, gene):
-    inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
-    expected = reference.proxies(
+    expected = definitions.proxies(
         functools.partial(_expected_apply, gene),
-        _float64(inputs.params.kernel),
-        _float64(inputs.params.bias),
-        np.asarray(inputs.images, np.float64),
-        inputs.labels,
-        _float64(inputs.zen_params.kernel),
-        np.asarray(inputs.noise, np.float64),
+        definitions.inputs(_NETWORK, _KEY, _BATCH),
     )
-    for name, found in zip(_NAMES, _scores()[gene], strict=True):
-      np.testing.assert_allclose(
-          found, expected[name], rtol=_RTOL.get(name, 1e-4), err_msg=name
-      )
+    definitions.assert_close(_scores()[gene], expected)
 
 
 class FamilyTest(parameterized.TestCase):

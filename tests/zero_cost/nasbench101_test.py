@@ -8,11 +8,14 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 import pytest
+from zero_cost import definitions
 from zero_cost import reference
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
-from nasflat_jax.zero_cost import _score
+
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
 
 _SPACE = spaces.NASBENCH101
 _CELLS = 2
@@ -28,8 +31,6 @@ _CELL = {
     'chain': ('3p1', '01 12 23 34 04'),
     'five': ('31331', '01 02 03 04 05 16 26 36 46'),
 }
-_NAMES = tuple(proxy.name for proxy in zero_cost.ALL)
-_RTOL = {'grasp': 1e-2, 'plain': 1e-3}
 
 
 def _parse(name):
@@ -132,29 +133,16 @@ def _scores():
   )
 
 
-def _float64(values):
-  return {name: np.asarray(x, np.float64) for name, x in values.items()}
-
-
 class NasBench101Test(parameterized.TestCase):
 
   @parameterized.parameters(*enumerate(_CELL))
   @pytest.mark.slow
   def test_equals_the_definitions(self, row, name):
-    inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
-    expected = reference.proxies(
+    expected = definitions.proxies(
         functools.partial(_expected_apply, name),
-        _float64(inputs.params.kernel),
-        _float64(inputs.params.bias),
-        np.asarray(inputs.images, np.float64),
-        inputs.labels,
-        _float64(inputs.zen_params.kernel),
-        np.asarray(inputs.noise, np.float64),
+        definitions.inputs(_NETWORK, _KEY, _BATCH),
     )
-    for proxy, found in zip(_NAMES, _scores()[row], strict=True):
-      np.testing.assert_allclose(
-          found, expected[proxy], rtol=_RTOL.get(proxy, 1e-4), err_msg=proxy
-      )
+    definitions.assert_close(_scores()[row], expected)
 
   def test_too_narrow(self):
     with self.assertRaisesRegex(ValueError, 'channels must be at least 5'):

@@ -7,11 +7,14 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 import pytest
+from zero_cost import definitions
 from zero_cost import reference
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
-from nasflat_jax.zero_cost import _score
+
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
 
 _SPACE = spaces.NASBENCH201
 _CELLS = 2
@@ -32,9 +35,6 @@ _GENOTYPES = {
     'nothing': (0, 0, 0, 0, 0, 0),
     'skips': (1, 1, 1, 1, 1, 1),
 }
-_NAMES = tuple(proxy.name for proxy in zero_cost.ALL)
-# Relative to the value; grasp and plain are differences of larger numbers.
-_RTOL = {'grasp': 1e-2, 'plain': 1e-3}
 _DEAD = ('dead', 'nothing')
 _ALIVE = tuple(name for name in _GENOTYPES if name not in _DEAD)
 _UNDEFINED = {
@@ -68,49 +68,32 @@ def _rows(names):
 
 
 def _row(name):
-  return dict(zip(_NAMES, _scores()[list(_GENOTYPES).index(name)]))
-
-
-def _float64(kernels):
-  return {name: np.asarray(x, np.float64) for name, x in kernels.items()}
+  return dict(zip(definitions.NAMES, _scores()[list(_GENOTYPES).index(name)]))
 
 
 @functools.cache
 def _inputs():
-  return jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
+  return definitions.inputs(_NETWORK, _KEY, _BATCH)
 
 
 @functools.cache
 def _expected(name):
-  inputs = _inputs()
   (arch,) = _SPACE.to_string(np.array([_GENOTYPES[name]], np.int32))
-  return reference.proxies(
-      reference.nasbench201(arch, _CELLS),
-      _float64(inputs.params.kernel),
-      _float64(inputs.params.bias),
-      np.asarray(inputs.images, np.float64),
-      inputs.labels,
-      _float64(inputs.zen_params.kernel),
-      np.asarray(inputs.noise, np.float64),
-  )
+  return definitions.proxies(reference.nasbench201(arch, _CELLS), _inputs())
 
 
 class AgreementTest(parameterized.TestCase):
 
   @parameterized.parameters(*_ALIVE)
   def test_equals_the_definitions(self, name):
-    expected, found = _expected(name), _row(name)
-    for proxy in _NAMES:
-      rtol = _RTOL.get(proxy, 1e-4)
-      np.testing.assert_allclose(
-          found[proxy], expected[proxy], rtol=rtol, err_msg=proxy
-      )
+    row = _scores()[list(_GENOTYPES).index(name)]
+    definitions.assert_close(row, _expected(name))
 
   @parameterized.parameters(*_DEAD)
   @pytest.mark.slow
   def test_dead_network(self, name):
     expected, found = _expected(name), _row(name)
-    for proxy in _NAMES:
+    for proxy in definitions.NAMES:
       self.assertEqual(
           bool(np.isfinite(expected[proxy])), proxy not in _UNDEFINED[name]
       )
@@ -171,10 +154,10 @@ class PropertiesTest(parameterized.TestCase):
     labels = np.asarray(inputs.labels)
     genes = np.array([_GENOTYPES['all_3x3']], np.int32)
     (arch,) = _SPACE.to_string(genes)
-    kernels = _float64(inputs.params.kernel)
+    kernels = definitions.float64(inputs.params.kernel)
     _, _, gradient, _ = reference.gradients(
         reference.nasbench201(arch, _CELLS), kernels,
-        _float64(inputs.params.bias),
+        definitions.float64(inputs.params.bias),
         reference.Value(np.asarray(inputs.images, np.float64)), labels,
     )  # fmt: skip
     products = {
@@ -197,11 +180,11 @@ class PropertiesTest(parameterized.TestCase):
         (zero_cost.synflow,), _SPACE, _KEY, genes, batch, network=network,
         chunk_size=1,
     )  # fmt: skip
-    params = _score._inputs(network, _KEY, batch).params
+    params = definitions.inputs(network, _KEY, batch).params
     (arch,) = _SPACE.to_string(genes)
     expected = reference.synflow(
-        reference.nasbench201(arch, 5), _float64(params.kernel),
-        _float64(params.bias), network.input_shape,
+        reference.nasbench201(arch, 5), definitions.float64(params.kernel),
+        definitions.float64(params.bias), network.input_shape,
     )  # fmt: skip
     self.assertGreater(expected, 89)  # float32's exponential ends at 88.7
     np.testing.assert_allclose(found, expected, rtol=1e-5)
@@ -216,8 +199,8 @@ class ReferenceTest(absltest.TestCase):
     build = reference.nasbench201(
         _SPACE.to_string(np.array([_GENOTYPES['mixed']], np.int32))[0], _CELLS
     )
-    kernels = _float64(inputs.params.kernel)
-    biases = _float64(inputs.params.bias)
+    kernels = definitions.float64(inputs.params.kernel)
+    biases = definitions.float64(inputs.params.bias)
     images = reference.Value(np.asarray(inputs.images, np.float64))
     net, _, gradient, _ = reference.gradients(
         build, kernels, biases, images, inputs.labels

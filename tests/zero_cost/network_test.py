@@ -8,17 +8,18 @@ from flax import linen as nn
 import jax
 import numpy as np
 import pytest
+from zero_cost import definitions
 from zero_cost import reference
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
-from nasflat_jax.zero_cost import _score
 from nasflat_jax.zero_cost import _together
+
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
 
 _SPACE = spaces.FBNET  # for its genes' range
 _SIDE = 9
-_NAMES = tuple(proxy.name for proxy in zero_cost.ALL)
-_RTOL = {'grasp': 1e-2, 'plain': 1e-3}
 
 
 def _conv(name, features, size, **options):
@@ -87,7 +88,7 @@ def _expected_apply(genotype, net, x):
 
 @functools.cache
 def _inputs():
-  return jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
+  return definitions.inputs(_NETWORK, _KEY, _BATCH)
 
 
 @functools.cache
@@ -96,10 +97,6 @@ def _scores():
       zero_cost.ALL, _SPACE, _KEY, np.array(_GENOTYPES, np.int32), _BATCH,
       network=_NETWORK,
   )  # fmt: skip
-
-
-def _float64(values):
-  return {name: np.asarray(x, np.float64) for name, x in values.items()}
 
 
 class Module(nn.Module):
@@ -155,20 +152,10 @@ class NetworkTest(parameterized.TestCase):
 
   @parameterized.parameters(*enumerate(_GENOTYPES))
   def test_equals_the_definitions(self, row, genotype):
-    inputs = _inputs()
-    expected = reference.proxies(
-        functools.partial(_expected_apply, genotype),
-        _float64(inputs.params.kernel),
-        _float64(inputs.params.bias),
-        np.asarray(inputs.images, np.float64),
-        inputs.labels,
-        _float64(inputs.zen_params.kernel),
-        np.asarray(inputs.noise, np.float64),
+    expected = definitions.proxies(
+        functools.partial(_expected_apply, genotype), _inputs()
     )
-    for name, found in zip(_NAMES, _scores()[row], strict=True):
-      np.testing.assert_allclose(
-          found, expected[name], rtol=_RTOL.get(name, 1e-4), err_msg=name
-      )
+    definitions.assert_close(_scores()[row], expected)
 
   def test_side_by_side_gives_the_same(self):
     """Selected among all candidates; the last chunk is filled up."""
@@ -176,10 +163,11 @@ class NetworkTest(parameterized.TestCase):
         zero_cost.ALL, _SPACE, _KEY, np.array(_GENOTYPES, np.int32), _BATCH,
         network=_NETWORK, together=2,
     )  # fmt: skip
-    for column, name in enumerate(_NAMES):
+    for column, name in enumerate(definitions.NAMES):
       np.testing.assert_allclose(
-          found[:, column], _scores()[:, column], rtol=_RTOL.get(name, 1e-4),
-          atol=2e-5, err_msg=name,  # zen is a logarithm, near zero here
+          found[:, column], _scores()[:, column],
+          rtol=definitions.RTOL.get(name, 1e-4), err_msg=name,
+          atol=2e-5,  # zen is a logarithm, near zero here
       )  # fmt: skip
 
   def test_what_an_architecture_keeps(self):
@@ -205,13 +193,16 @@ class ModuleTest(parameterized.TestCase):
         fns, Module(), _KEY, _BATCH, variables=_variables()
     )
     for fn, value in zip(fns, found, strict=True):
-      expected = _scores()[0, _NAMES.index(fn.name)]
+      expected = _scores()[0, definitions.NAMES.index(fn.name)]
       if fn.name == 'flops':  # its blocks' ReLU counts once, the module's both
         expected += 8 * _SIDE * _SIDE * 1e-6
         # Its pool's window does not reach the last row and column.
         expected -= 6 * (5 * 5 - 4 * 4) * 1e-6
       np.testing.assert_allclose(
-          value, expected, rtol=_RTOL.get(fn.name, 1e-4), err_msg=fn.name
+          value,
+          expected,
+          rtol=definitions.RTOL.get(fn.name, 1e-4),
+          err_msg=fn.name,
       )
 
   def test_zen_is_its_definition(self):
@@ -229,9 +220,11 @@ class ModuleTest(parameterized.TestCase):
       kernels[place] = rng.normal(size=shape).astype(np.float32)
     noise = jax.random.normal(noise_key, (2, *_BATCH.images.shape))
     expected = reference.zen(
-        functools.partial(_expected_apply, (0, 1)), _float64(kernels),
-        {'head': np.zeros(3)}, np.asarray(noise, np.float64),
-    )  # fmt: skip
+        functools.partial(_expected_apply, (0, 1)),
+        definitions.float64(kernels),
+        {'head': np.zeros(3)},
+        np.asarray(noise, np.float64),
+    )
     np.testing.assert_allclose(zen, expected, rtol=1e-4)
 
   def test_named_features(self):

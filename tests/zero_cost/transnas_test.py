@@ -8,11 +8,13 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 import pytest
-from zero_cost import reference
+from zero_cost import definitions
 
 from nasflat_jax import spaces
 from nasflat_jax import zero_cost
-from nasflat_jax.zero_cost import _score
+
+# The comparison is of the programs that users get.
+pytestmark = pytest.mark.optimised
 
 _SPACE = spaces.TRANSNAS_MICRO
 _NETWORK = zero_cost.transnas_micro(channels=2, num_classes=3, resolution=36)
@@ -23,11 +25,6 @@ _GENOTYPES = (
     (2, 1, 1, 1, 3, 0),
     (3, 2, 0, 0, 2, 0),  # only the path 0, 1, 3
 )
-# The last maps are normalised, so the sum of all logits is a constant and its
-# Jacobian nothing but rounding.
-_NOISE = ('epe_nas', 'jacov')
-_NAMES = tuple(proxy.name for proxy in zero_cost.ALL)
-_RTOL = {'grasp': 1e-2, 'plain': 1e-3}
 
 
 def _cell(genotype, net, x, name, turn=-1, stride=1):
@@ -73,30 +70,18 @@ def _scores():
   )  # fmt: skip
 
 
-def _float64(values):
-  return {name: np.asarray(x, np.float64) for name, x in values.items()}
-
-
 class TransnasTest(parameterized.TestCase):
 
   @parameterized.parameters(*enumerate(_GENOTYPES))
   @pytest.mark.slow
   def test_equals_the_definitions(self, row, genotype):
-    inputs = jax.device_get(_score._inputs(_NETWORK, _KEY, _BATCH))
-    expected = reference.proxies(
+    expected = definitions.proxies(
         functools.partial(_expected_apply, genotype),
-        _float64(inputs.params.kernel),
-        _float64(inputs.params.bias),
-        np.asarray(inputs.images, np.float64),
-        inputs.labels,
-        _float64(inputs.zen_params.kernel),
-        np.asarray(inputs.noise, np.float64),
+        definitions.inputs(_NETWORK, _KEY, _BATCH),
     )
-    for name, found in zip(_NAMES, _scores()[row], strict=True):
-      if name not in _NOISE:
-        np.testing.assert_allclose(
-            found, expected[name], rtol=_RTOL.get(name, 1e-4), err_msg=name
-        )
+    definitions.assert_close(
+        _scores()[row], expected, without=definitions.NOISE
+    )
 
 
 if __name__ == '__main__':
