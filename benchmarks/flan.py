@@ -8,8 +8,10 @@ architectures it has not seen. `halves` is the split of TA-GATES and of FLAN's
 first table: labels from one half of the space, all of the other half judged
 (the published halves are not public; ours are drawn with seed 0). `all` draws
 labels from the whole space and judges on all others. With `--source` a network
-is trained on labels of another task first and fine-tuned. Results are kept in
-`--out` under their settings; a second run of one setting replaces the first.
+is trained on labels of another task first and fine-tuned. `--minutes` of CPU
+bound a run: a draw that would not end in time is not begun, and the record
+holds those before it. Results are kept in `--out` under their settings; a
+second run of one setting replaces the first.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ class _Task(NamedTuple):
 def _task(space_name: str, task_name: str, features: str) -> _Task:
   space = spaces.get(space_name)
   table = data.load_task(space_name, task_name)
+  if space_name == 'nasbench101':
+    table = table.merged()  # rows of one network would be judged by each other
   genotype = jnp.asarray(table.genotype)
   columns = proxies.of_task(space, table)
   parts = [] if features == 'none' else features.split('+')
@@ -182,6 +186,7 @@ def _best_proxy(task: _Task, chosen: np.ndarray) -> np.ndarray:
 
 def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
   """One record for each number of labels, as soon as it is there."""
+  begun = time.process_time()
   task = _task(args.space, args.task, args.features)
   if args.log:
     yield from _from_log(args, task)
@@ -204,6 +209,9 @@ def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     taus, seconds, rivals = [], [], {'ridge': [], 'best proxy': []}
     draws = _draws(len(task.accuracy), size, args.draws, args.split)
     for draw, (chosen, judged) in enumerate(draws):
+      spent = time.process_time() - begun + (min(seconds) if seconds else 0.0)
+      if args.minutes and spent > 60.0 * args.minutes:
+        break
       ids = np.resize(chosen, longest)[None]
       where = (np.arange(longest) < size)[None]
       start = time.process_time()
@@ -225,6 +233,9 @@ def _evaluate(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         rivals[name].append(_tau(guess, task.accuracy[judged]))
       print(f'n={size} draw {draw}: tau {taus[-1]:.3f}, {seconds[-1]:.1f} s',
             flush=True)
+    if not taus:
+      print(f'n={size}: no time left', flush=True)
+      return
     yield _record(args, task, size, taus, seconds, source_seconds, rivals)
 
 
@@ -305,6 +316,8 @@ def main() -> None:
   parser.add_argument('--shrinkage', type=float, default=0.0)
   parser.add_argument('--sizes', default='8,40,80')
   parser.add_argument('--draws', type=int, default=5)
+  parser.add_argument('--minutes', type=float, default=0.0,
+                      help='of CPU, at most; 0 is no bound')
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--log', type=pathlib.Path,
                       help='what an interrupted run printed, to keep')

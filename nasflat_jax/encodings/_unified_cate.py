@@ -19,7 +19,7 @@ from nasflat_jax.encodings import _train_cate
 from nasflat_jax.encodings import _unified
 
 _BATCH = 32
-_LEARNING_RATE = 1e-3
+_LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 0.01
 _WARM_UP = 100
 _SMOOTHING = 0.1
@@ -168,6 +168,11 @@ def train(
       mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params),
   )
   order = _fit.epochs(rng, len(pairs), num_steps, _BATCH)
+  # Dropout takes many bits: of a generator that is cheap on a CPU.
+  bits = jax.random.key_data(noise_key)
+  noise_key = jax.random.wrap_key_data(
+      jnp.concatenate([bits, bits]), impl='rbg'
+  )
   variables, losses = _fit.minimise(
       noise_key, loss, variables, pairs[order], optimizer, progress=progress
   )

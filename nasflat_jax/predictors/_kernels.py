@@ -37,11 +37,14 @@ class KernelPrior(NamedTuple):
     weight: `[H, K]` prior variance that each kernel explains; rows add to 1.
     noise: `[H]` variance of a label's error, in the same units.
     log_prob: `[H]` logarithms of prior probabilities, up to a constant.
+    slope: `[H, M]` expected coefficients of `M` columns that are believed
+      beforehand, e.g. what another task says; None is nothing.
   """
 
   weight: jax.Array  # [H, K]
   noise: jax.Array  # [H]
   log_prob: jax.Array  # [H]
+  slope: jax.Array | None = None  # [H, M]
 
 
 class KernelPosterior(NamedTuple):
@@ -54,12 +57,14 @@ class KernelPosterior(NamedTuple):
     prob: `[H]` posterior probabilities of the hypotheses.
     log_evidence: `[]` log marginal likelihood of all, up to a constant that
       depends on the number of labels alone.
+    slope: `[M]` what to add of the columns believed beforehand.
   """
 
   dual: jax.Array  # [K, n]
   intercept: jax.Array
   prob: jax.Array  # [H]
   log_evidence: jax.Array
+  slope: jax.Array  # [M]
 
 
 def _eliminate(block: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -88,14 +93,14 @@ def _eliminate(block: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _solve(
     gram: jax.Array,  # [B, n, n]
-    label: jax.Array,  # [n]
+    label: jax.Array,  # [B, n]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """`gram^-1 label [B, n]`, its product with `label`, half of log det.
 
   Cholesky by panels; `n` is a multiple of the panel.
   """
   size = gram.shape[-1]
-  white = jnp.broadcast_to(label, gram.shape[:2])
+  white = label
   log_det = jnp.zeros(len(gram), gram.dtype)
   panels, parts = [], []
   for _ in range(0, size, _PANEL):
@@ -125,13 +130,14 @@ def fit_kernels(
     label: jax.Array,  # [n]
     *,
     where: jax.Array | None = None,  # [n]
+    known: jax.Array | None = None,  # [n, M]
 ) -> KernelPosterior:
   """Updates a prior by the labels of one task, in closed form.
 
-  `label = b + sum_k f_k(x) + error`, where `f_k` is a Gaussian process with
-  covariance `s weight_k gram_k`, `b ~ N(0, s)`, `error ~ N(0, s noise)` and an
-  inverse-gamma `s`. Time `O(H n^2 (n + K))`, memory `O(32 n^2)`. Jittable;
-  `vmap` it over tasks and trials.
+  `label = b + slope . known + sum_k f_k(x) + error`, where `f_k` is a Gaussian
+  process with covariance `s weight_k gram_k`, `b ~ N(0, s)`,
+  `error ~ N(0, s noise)` and an inverse-gamma `s`. Time `O(H n^2 (n + K))`,
+  memory `O(32 n^2)`. Jittable; `vmap` it over tasks and trials.
 
   Args:
     prior: the hypotheses.
@@ -139,6 +145,7 @@ def fit_kernels(
     label: `[n]` centred, of order one; ignored in padding.
     where: `[n]` True for labelled rows, the others are padding, so that one
       compiled program serves every number of labels. None takes all rows.
+    known: `[n, M]` the columns of `prior.slope`; 0 in padding.
 
   Returns:
     The posterior, averaged over hypotheses.
@@ -148,9 +155,19 @@ def fit_kernels(
   if where is None:
     where = jnp.ones(label.shape, bool)
   chex.assert_equal_shape([label, where])
-  size = len(label)
+  hypotheses, size = prior.weight.shape[0], len(label)
   spare = -size % _PANEL
-  label = jnp.pad(jnp.where(where, label, 0.0), (0, spare))
+  label = jnp.where(where, label, 0.0)
+  slope = prior.slope
+  if slope is None:
+    slope = jnp.zeros((hypotheses, 0), gram.dtype)
+  if known is None:
+    known = jnp.zeros((size, 0), gram.dtype)
+  chex.assert_shape(known, (size, slope.shape[1]))
+  expected = slope @ jnp.where(where[:, None], known, 0.0).T
+  # What is left of the labels under each hypothesis, [H, n].
+  left = jnp.broadcast_to(label - expected, (hypotheses, size))
+  left = jnp.pad(left, ((0, 0), (0, spare)))
   where = jnp.pad(where, (0, spare))
   both = where[:, None] & where
   gram = jnp.pad(gram, ((0, 0), (0, spare), (0, spare)))
@@ -159,7 +176,7 @@ def fit_kernels(
   shape = _SHAPE + jnp.sum(where) / 2
 
   def one_batch(batch):
-    weight, noise, log_prob = batch
+    weight, noise, log_prob, label = batch
     # A row of padding is one of the identity: its pivot is 1, it moves nothing.
     diagonal = jnp.where(where, noise[:, None], 1.0)
     total = jnp.einsum('hk,kij->hij', weight, gram) + ones
@@ -168,12 +185,12 @@ def fit_kernels(
     evidence = -log_det - shape * jnp.log(_RATE + quadratic / 2)
     return dual, evidence + log_prob
 
-  hypotheses = prior.weight.shape[0]
   rest = -hypotheses % _BATCH
   padded = (
       jnp.pad(prior.weight, ((0, rest), (0, 0))),
       jnp.pad(prior.noise, (0, rest), constant_values=1.0),
       jnp.pad(prior.log_prob, (0, rest), constant_values=-jnp.inf),
+      jnp.pad(left, ((0, rest), (0, 0))),
   )
   dual, evidence = jax.lax.map(
       one_batch,
@@ -182,12 +199,14 @@ def fit_kernels(
   dual = dual.reshape(-1, size + spare)[:, :size]
   evidence = evidence.reshape(-1)
   prob = jax.nn.softmax(evidence)
+  believed = prob[:hypotheses]
   return KernelPosterior(
       dual=jnp.einsum('h,hk,hn->kn', prob, padded[0], dual),
       intercept=_INTERCEPT * jnp.einsum('h,hn->', prob, dual),
-      prob=prob[:hypotheses],
+      prob=believed,
       log_evidence=jax.nn.logsumexp(evidence)
       - jax.nn.logsumexp(prior.log_prob),
+      slope=believed @ slope,
   )
 
 
@@ -195,16 +214,17 @@ def fit_kernels(
 def predict_kernels(
     posterior: KernelPosterior,
     cross: jax.Array,  # [K, B, n]
+    known: jax.Array | None = None,  # [B, M]
 ) -> jax.Array:  # [B]
   """The posterior mean of networks that may have no label. Jittable.
 
   Args:
     posterior: from `fit_kernels`.
     cross: `[K, B, n]` kernels between networks and the support.
+    known: `[B, M]` the columns of `prior.slope`, where there are some.
   """
-  return (
-      jnp.einsum('kbn,kn->b', cross, posterior.dual) + posterior.intercept
-  )
+  mean = jnp.einsum('kbn,kn->b', cross, posterior.dual) + posterior.intercept
+  return mean if known is None else mean + known @ posterior.slope
 
 
 def linear_kernel(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -6,6 +6,7 @@ table; the hypotheses are weighed in one compiled program for all tasks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -44,12 +45,15 @@ class Fitted(NamedTuple):
     dual: `[K, n]` coefficients of each kernel.
     intercept: what is added.
     prob: `[H]` probabilities of the hypotheses.
+    slope: `[K]` how much of each kernel's column is believed; 0 for a kernel
+      of several columns.
   """
 
   support: np.ndarray  # [n, F]
   dual: np.ndarray  # [K, n]
   intercept: float
   prob: np.ndarray  # [H]
+  slope: np.ndarray  # [K]
 
 
 def _gaussian(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -85,23 +89,32 @@ def fit(
   padded = max(rows, size)
   padded += -padded % _LABELS
   gram = np.zeros((_NUM_KERNELS, padded, padded), np.float32)
+  known = np.zeros((padded, _NUM_KERNELS), np.float32)
   for place, kernel in enumerate(kernels):
     part = features[:, kernel.start : kernel.stop]
     gram[place, :rows, :rows] = (
         part @ part.T if kernel.is_linear else _gaussian(part, part)
     )
+    if kernel.stop - kernel.start == 1:
+      known[:rows, place] = part[:, 0]
   spare = _NUM_KERNELS - len(kernels)
+  wide = ((0, 0), (0, spare))
   posterior = jax.tree.map(np.asarray, _fit(
-      prior._replace(weight=jnp.pad(prior.weight, ((0, 0), (0, spare)))),
+      prior._replace(
+          weight=jnp.pad(prior.weight, wide),
+          slope=jnp.pad(jnp.asarray(prior.slope), wide),
+      ),
       gram,
       np.pad(label, (0, padded - rows)).astype(np.float32),
       where=np.arange(padded) < rows,
+      known=known,
   ))
   return Fitted(
       support=features,
       dual=posterior.dual[: len(kernels), :rows],
       intercept=float(posterior.intercept),
       prob=posterior.prob,
+      slope=posterior.slope[: len(kernels)],
   )
 
 
@@ -115,6 +128,8 @@ def predict(
   for place, kernel in enumerate(kernels):
     columns = slice(kernel.start, kernel.stop)
     support, dual = fitted.support[:, columns], fitted.dual[place]
+    if kernel.stop - kernel.start == 1:
+      said += fitted.slope[place] * features[:, kernel.start]
     if kernel.is_linear:
       said += features[:, columns] @ (support.T @ dual)
       continue
@@ -131,6 +146,7 @@ def prior(
     together: tuple[str, ...] = (),
     mean: dict[str, float] | None = None,
     noise: float = _NOISE,
+    believed: Mapping[str, float] | None = None,
 ) -> predictors.KernelPrior:
   """Quasi-random draws of the kernels' weights, equally likely.
 
@@ -140,9 +156,17 @@ def prior(
     together: names of kernels whose log weights share a term.
     mean: of the log weight of kernels, 0 for those not named.
     noise: mean log variance of the error.
+    believed: kernels of one column that labels are expected to follow, and how
+      far at most.
   """
   num = len(kernels)
-  uniform = stats.qmc.Sobol(num + 2, seed=0).random(num_hypotheses)
+  expected = [k for k in kernels if k.name in (believed or {})]
+  dims = num + 2 + len(expected)
+  uniform = stats.qmc.Sobol(dims, seed=0).random(num_hypotheses)
+  slope = np.zeros((num_hypotheses, num))
+  for place, kernel in enumerate(expected):
+    most = (believed or {})[kernel.name]
+    slope[:, kernels.index(kernel)] = most * uniform[:, num + 2 + place]
   normal = stats.norm.ppf(np.clip(uniform, 1e-6, 1.0 - 1e-6))
   shared = np.array([kernel.name in together for kernel in kernels])
   centre = np.array([(mean or {}).get(kernel.name, 0.0) for kernel in kernels])
@@ -150,11 +174,12 @@ def prior(
   log_weight += _TOGETHER * normal[:, num : num + 1] * shared
   weight = np.exp(log_weight)
   weight /= weight.sum(axis=1, keepdims=True)
-  variance = np.exp(noise + _NOISE_SPREAD * normal[:, -1])
+  variance = np.exp(noise + _NOISE_SPREAD * normal[:, num + 1])
   return predictors.KernelPrior(
       weight=jnp.asarray(weight, jnp.float32),
       noise=jnp.asarray(np.maximum(variance, _LEAST_NOISE), jnp.float32),
       log_prob=jnp.zeros(num_hypotheses, jnp.float32),
+      slope=jnp.asarray(slope, jnp.float32),
   )
 
 

@@ -28,21 +28,27 @@ def _problem(size, seed=0):
   return prior, as_float(gram), as_float(cross), as_float(rng.normal(size=size))
 
 
-def _in_numpy(prior, gram, cross, label):
+def _in_numpy(prior, gram, cross, label, known=None):
   """The formulas as they stand, by LAPACK."""
   weight, noise, log_prob, gram, cross, label = (
-      np.asarray(x, np.float64) for x in (*prior, gram, cross, label)
+      np.asarray(x, np.float64) for x in (*prior[:3], gram, cross, label)
   )
   size = len(label)
+  expected = np.zeros((len(noise), 1)), np.zeros((len(noise), 1))
+  if known is not None:
+    expected = tuple(np.asarray(prior.slope) @ rows.T for rows in known)
+  left = label - expected[0]
   total = np.einsum('hk,kij->hij', weight, gram) + 1.0
   total += noise[:, None, None] * np.eye(size)
-  dual = np.stack([np.linalg.solve(one, label) for one in total])
+  left = np.broadcast_to(left, (len(noise), size))
+  dual = np.linalg.solve(total, left[..., None])[..., 0]
   evidence = log_prob - 0.5 * np.linalg.slogdet(total)[1]
-  evidence -= (1.0 + size / 2) * np.log(0.3 + 0.5 * dual @ label)
+  squared = (dual * left).sum(axis=1)
+  evidence -= (1.0 + size / 2) * np.log(0.3 + 0.5 * squared)
   prob = np.exp(evidence - evidence.max())
   prob /= prob.sum()
   means = np.einsum('hk,kbn,hn->hb', weight, cross, dual)
-  return prob, prob @ (means + dual.sum(axis=1)[:, None])
+  return prob, prob @ (means + dual.sum(axis=1)[:, None] + expected[1])
 
 
 class KernelsTest(parameterized.TestCase):
@@ -56,6 +62,28 @@ class KernelsTest(parameterized.TestCase):
     np.testing.assert_allclose(
         predictors.predict_kernels(posterior, cross), mean, atol=2e-5
     )
+
+  def test_what_is_believed_against_double_precision(self):
+    prior, gram, cross, label = _problem(9)
+    rng = np.random.default_rng(5)
+    prior = prior._replace(
+        slope=jnp.asarray(rng.uniform(size=(_HYPOTHESES, 2)), jnp.float32)
+    )
+    known = np.float32(rng.normal(size=(9, 2))), np.float32(
+        rng.normal(size=(7, 2))
+    )
+    posterior = predictors.fit_kernels(prior, gram, label, known=known[0])
+    prob, mean = _in_numpy(prior, gram, cross, label, known)
+    np.testing.assert_allclose(posterior.prob, prob, atol=1e-5)
+    np.testing.assert_allclose(
+        predictors.predict_kernels(posterior, cross, known[1]), mean, atol=5e-5
+    )
+    # Labels that follow what is believed leave nothing to the kernels.
+    exact = prior._replace(slope=jnp.ones((_HYPOTHESES, 2)))
+    posterior = predictors.fit_kernels(
+        exact, gram, jnp.asarray(known[0].sum(axis=1)), known=known[0]
+    )
+    np.testing.assert_allclose(posterior.dual, 0.0, atol=1e-5)
 
   def test_padding_changes_nothing(self):
     prior, gram, cross, label = _problem(9)

@@ -80,7 +80,7 @@ class FeaturesTest(parameterized.TestCase):
       part = features[:, kernel.start : kernel.stop]
       squared = ((part[:, None] - part) ** 2).sum(-1)
       grams.append(part @ part.T if kernel.is_linear else np.exp(-squared / 2))
-    weight, noise, _ = (np.asarray(x, np.float64) for x in model.prior)
+    weight, noise, _, _ = (np.asarray(x, np.float64) for x in model.prior)
     total = np.einsum('hk,kij->hij', weight, np.stack(grams))
     gram = total[:, :12, :12] + 1.0 + noise[:, None, None] * np.eye(12)
     dual = np.stack([np.linalg.solve(one, label) for one in gram])
@@ -112,6 +112,17 @@ class SourceTest(parameterized.TestCase):
       self.assertEmpty(np.intersect1d(seen, spoken))
     said = source.speak(source.networks)
     self.assertGreater(stats.spearmanr(said, source.accuracy)[0], 0.5)
+
+  def test_one_label_leaves_what_a_source_says(self):
+    # A single label has no spread: what is expected orders the networks.
+    networks = _networks(60, seed=5)
+    source = _source()
+    model = transfer.accuracy_model(
+        networks, [source], across=False, learn_prior=False
+    )
+    scores = transfer.adapt_accuracy(model, [[0]], [[90.0]])[0]
+    said = source.speak(networks)
+    self.assertGreater(stats.spearmanr(scores, said)[0], 0.95)
 
   def test_twins_are_one_group(self):
     cells = [(1, 2, 0, 3, 1, 3), (2, 1, 0, 3, 3, 1)]
