@@ -190,7 +190,7 @@ def _program(
     return jax.lax.map(scored, genotype, batch_size=together)
 
   if num_devices == 1:
-    return jax.jit(run, compiler_options=_compiler_options())
+    return jax.jit(run)
   mesh = jax.sharding.Mesh(np.array(jax.local_devices()), ('architectures',))
   split = jax.sharding.PartitionSpec('architectures')
   return jax.jit(
@@ -200,13 +200,5 @@ def _program(
           in_specs=(split, jax.sharding.PartitionSpec()),
           out_specs=split,
           check_vma=False,
-      ),
-      compiler_options=_compiler_options(),
+      )
   )
-
-
-def _compiler_options() -> dict[str, bool] | None:
-  """LLVM's dear passes are a sixth of FBNet's compilation and gain nothing."""
-  if jax.default_backend() != 'cpu':
-    return None
-  return {'xla_llvm_disable_expensive_passes': True}
