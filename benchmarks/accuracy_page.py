@@ -10,37 +10,22 @@ number of labels that are there, and all others stay.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import gzip
 import json
-import math
 import operator
 import pathlib
 from typing import Any
 
-import numpy as np
+from accuracy_study import comparisons
+from accuracy_study import curves
+from accuracy_study import efficiency
+from accuracy_study import tables
 
 from nasflat_jax import reports
 from nasflat_jax.trials import accuracy
 
 _RESULTS = pathlib.Path(__file__).parent / 'results'
-_NAMES = {
-    'ridge': 'ridge',
-    'best_proxy': 'one proxy, by the labels',
-    'zcp_mlp': 'Multi-Predict, fresh',
-    'zcp_mlp[sources=tasks]': 'Multi-Predict, sources',
-    'bayesian[sources=none]': 'ours, no source',
-    'bayesian': 'ours',
-    'bayesian[sources=siblings]': 'ours, siblings',
-}
-_SIZES = (5, 10, 20, 50, 100)
-_SCRATCH = 'zcp_mlp'
-_RIVALS = ('ridge', 'best_proxy')
-# FLAN with proxies, Kendall tau from scratch (reference/multipredict.md 2.5).
-_FLAN = {8: 0.584, 40: 0.708, 80: 0.733, 7: 0.528, 39: 0.702, 78: 0.775}
-
-Rows = Sequence[Mapping[str, Any]]
-Curves = dict[tuple[str, str, int], np.ndarray]
 
 
 def main() -> None:
@@ -84,43 +69,22 @@ def _join(parts, flan, path, *, update) -> None:
     partial.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def _curves(rows: Rows, figure: str = 'spearman') -> Curves:
-  """Values of trials by task, method and number of labels."""
-  found: dict[tuple[str, str, int], dict[int, float]] = {}
-  for row in rows:
-    key = row['task'], row['method'], row['num_support']
-    found.setdefault(key, {})[row['trial']] = row[figure]
-  return {
-      key: np.array([values[trial] for trial in sorted(values)])
-      for key, values in found.items()
-  }
-
-
-def _error(values: np.ndarray) -> float:
-  return float(values.std(ddof=1) / math.sqrt(len(values)))
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-  rows = [header, ['---'] + ['---:'] * (len(header) - 1), *lines]
-  return '\n'.join('| ' + ' | '.join(row) + ' |' for row in rows)
-
-
 def _page(content: Mapping[str, Any]) -> str:
   rows = content['rows']
-  curves = _curves(rows)
+  found = curves.by_key(rows)
   hindsight = {row['task']: row['hindsight_spearman'] for row in rows}
   tasks = [t for t in accuracy.names() if t in hindsight]
-  methods = [m for m in _NAMES if any(key[1] == m for key in curves)]
+  methods = [m for m in curves.NAMES if any(key[1] == m for key in found)]
   parts = [
       _head(content),
-      _means(curves, methods, hindsight, tasks),
-      _by_task(curves, methods, hindsight, tasks),
-      _losses(curves, hindsight, tasks),
-      _efficiency(curves, tasks),
+      tables.means(found, methods, hindsight, tasks),
+      tables.by_task(found, methods, hindsight, tasks),
+      tables.losses(found, hindsight, tasks),
+      efficiency.efficiency(found, tasks),
   ]
   if content['flan_rows']:
-    parts.append(_flan(content['flan_rows']))
-  parts.append(_matrix())
+    parts.append(comparisons.at_published_counts(content['flan_rows']))
+  parts.append(comparisons.matrix(_RESULTS))
   return '\n\n'.join(part for part in parts if part) + '\n'
 
 
@@ -176,249 +140,6 @@ def _head(content) -> str:
       f'{meta["seed"]}; {versions}; {meta["date"][:10]}. Commands:',
       '',
       *(f'    {command}' for command in commands),
-  ])
-
-
-def _means(curves, methods, hindsight, tasks) -> str:
-  groups = (
-      ('the 13 tasks with all proxies', accuracy.COMPLETE),
-      ('the other 15', [t for t in tasks if t not in accuracy.COMPLETE]),
-      ('all 28', tasks),
-  )
-  text = ['## Means over tasks']
-  for name, group in groups:
-    group = [t for t in group if t in tasks]
-    lines = []
-    for method in methods:
-      line = [_NAMES[method]]
-      for size in _SIZES:
-        values = [
-            curves[task, method, size] for task in group
-            if (task, method, size) in curves
-        ]
-        if len(values) < len(group) or not values:
-          line.append('-')
-          continue
-        error = math.sqrt(sum(_error(v) ** 2 for v in values)) / len(values)
-        line.append(f'{np.mean([v.mean() for v in values]):.3f} ±{error:.3f}')
-      lines.append(line)
-    bound = np.mean([hindsight[task] for task in group]) if group else 0.0
-    lines.append(
-        ['one proxy, hindsight'] + [f'{bound:.3f}'] * len(_SIZES)
-    )
-    text.append(f'{name[0].upper()}{name[1:]} ({len(group)} run); ± one '
-                'standard error over draws.')
-    text.append(_table(
-        ['method', *(f'{size} labels' for size in _SIZES)], lines
-    ))
-  return '\n\n'.join(text)
-
-
-def _by_task(curves, methods, hindsight, tasks) -> str:
-  text = ['## Every task']
-  for size in _SIZES:
-    lines = []
-    for task in tasks:
-      line = [f'{task}{"" if task in accuracy.COMPLETE else " °"}']
-      for method in methods:
-        values = curves.get((task, method, size))
-        line.append(
-            '-' if values is None
-            else f'{values.mean():.3f} ±{_error(values):.3f}'
-        )
-      lines.append([*line, f'{hindsight[task]:.3f}'])
-    text.append(f'{size} labels (° not all proxies):')
-    text.append(_table(
-        ['task', *(_NAMES[m] for m in methods), 'one proxy, hindsight'], lines
-    ))
-  return '\n\n'.join(text)
-
-
-def _losses(curves, hindsight, tasks) -> str:
-  """Where ours is more than a standard error below a baseline."""
-  ours = 'bayesian'
-  count = {rival: [0, 0] for rival in (*_RIVALS, 'one proxy in hindsight')}
-  lines = []
-  for task in tasks:
-    for size in _SIZES:
-      mine = curves.get((task, ours, size))
-      if mine is None:
-        continue
-      for rival in count:
-        if rival in _RIVALS:
-          theirs = curves.get((task, rival, size))
-          if theirs is None:
-            continue
-          difference = mine - theirs
-        else:
-          theirs = np.full(len(mine), hindsight[task])
-          difference = mine - theirs
-        count[rival][1] += 1
-        if difference.mean() < -_error(difference):
-          count[rival][0] += 1
-          lines.append([
-              task, str(size), rival, f'{mine.mean():.3f}',
-              f'{theirs.mean():.3f}',
-              f'{difference.mean():+.3f} ±{_error(difference):.3f}',
-          ])
-  summary = '; '.join(
-      f'{rival}: {worse} of {total}' for rival, (worse, total) in count.items()
-  )
-  return '\n\n'.join([
-      '## Where ours loses',
-      'Pairs of task and number of labels where `bayesian` (no siblings) is '
-      f'more than one standard error of the difference below. {summary}.',
-      _table(
-          ['task', 'labels', 'against', 'ours', 'theirs', 'difference'], lines
-      ) if lines else 'None.',
-  ])
-
-
-def _needed(curves, task, method, level) -> tuple[float, str]:
-  """Labels to reach a level, by interpolation in the logarithm, and a mark."""
-  sizes = sorted(n for t, m, n in curves if t == task and m == method)
-  means = [curves[task, method, n].mean() for n in sizes]
-  if means[0] >= level:
-    return sizes[0], '≤'
-  for low, high, a, b in zip(
-      sizes, sizes[1:], means, means[1:], strict=False
-  ):
-    if b >= level:
-      share = (level - a) / (b - a)
-      return math.exp(
-          math.log(low) + share * (math.log(high) - math.log(low))
-      ), ''
-  return sizes[-1], '>'
-
-
-def _efficiency(curves, tasks) -> str:
-  methods = ('bayesian[sources=none]', 'bayesian', 'bayesian[sources=siblings]')
-  ratios: dict[str, list[float]] = {m: [] for m in methods}
-  harder: dict[str, list[float]] = {m: [] for m in methods}
-  lines, done = [], []
-  for task in tasks:
-    sizes = [n for t, m, n in curves if t == task and m == _SCRATCH]
-    wanted = max(sizes)
-    if wanted < 100 or not all((task, m, 5) in curves for m in methods):
-      continue
-    level = curves[task, _SCRATCH, wanted].mean()
-    best = max(
-        values.mean() for (t, m, _), values in curves.items()
-        if t == task and m in (_SCRATCH, *_RIVALS)
-    )
-    line = [task, str(wanted), f'{level:.3f}']
-    for method in methods:
-      number, mark = _needed(curves, task, method, level)
-      ratios[method].append(wanted / number)
-      sign = {'≤': '≥ ', '>': '< ', '': ''}[mark]
-      line.append(f'{mark} {number:.0f} ({sign}{wanted / number:.1f})'.strip())
-      number, mark = _needed(curves, task, method, best)
-      harder[method].append(wanted / number)
-    number, mark = _needed(curves, task, 'bayesian', best)
-    line.append(f'{best:.3f} {mark} {number:.0f} ({wanted / number:.1f})')
-    lines.append(line)
-    done.append(task in accuracy.COMPLETE)
-  if not lines:
-    return ''
-
-  def mean(name, found, where) -> list[str]:
-    values = [
-        np.exp(np.log(np.array(found[m])[where]).mean()) for m in methods
-    ]
-    return [name, '', '', *(f'{value:.1f}' for value in values), '']
-
-  every, complete = np.ones(len(done), bool), np.array(done)
-  for name, found in (
-      ('geometric mean', ratios),
-      ('geometric mean, against the best baseline at any size', harder),
-  ):
-    lines.append(mean(name, found, every))
-    if complete.any():
-      lines.append(mean(f'{name}, the 13', found, complete))
-  return '\n\n'.join([
-      '## Sample efficiency',
-      'Labels that ours needs for what a fresh Multi-Predict network reaches '
-      'with 200 labels (100 on tables below 400 networks), and the ratio. '
-      '"≤ 5" is the smallest number tried, so its ratio is a lower bound; ">" '
-      'was not reached with the largest number tried, so its ratio, which '
-      'counts as given, is an upper bound. The fresh network often fails to '
-      'fit (a constant counts as 0), so the last column takes the best that '
-      'it, ridge or one proxy by the labels reach with any number of labels.',
-      _table(
-          [
-              'task', 'labels', 'reached', *(_NAMES[m] for m in methods),
-              'best baseline, labels for ours',
-          ],
-          lines,
-      ),
-  ])
-
-
-def _flan(rows: Rows) -> str:
-  text = [
-      '## NAS-Bench-201, CIFAR-10, at the counts of FLAN',
-      'Kendall tau on all other networks of 15,625, labels drawn from all. '
-      'FLAN + ZCP: its published figures, 8/40/80 on the split of TA-GATES, '
-      'whose test half is another draw of the same table.',
-  ]
-  curves = _curves(rows, 'kendall')
-  methods = [m for m in _NAMES if any(key[1] == m for key in curves)]
-  lines = []
-  for size in sorted({n for _, _, n in curves}):
-    line = [str(size), f'{_FLAN[size]:.3f}' if size in _FLAN else '-']
-    for method in methods:
-      values = curves.get(('nasbench201/cifar10', method, size))
-      line.append(
-          '-' if values is None
-          else f'{values.mean():.3f} ±{_error(values):.3f}'
-      )
-    lines.append(line)
-  text.append(_table(
-      ['labels', 'FLAN + ZCP', *(_NAMES[m] for m in methods)], lines
-  ))
-  return '\n\n'.join(text)
-
-
-def _matrix() -> str:
-  path = _RESULTS / 'accuracy_transfer.json'
-  if not path.exists():
-    return ''
-  targets = json.loads(path.read_text())['targets']
-  lines, same_gain, other_gain = [], [], []
-  for target, row in targets.items():
-    alone = np.mean(row['alone'])
-    gain = {
-        source: np.mean(values) - alone
-        for source, values in row['with'].items()
-    }
-    space = target.split('/')[0]
-    same = [g for s, g in gain.items() if s.split('/')[0] == space]
-    other = [g for s, g in gain.items() if s.split('/')[0] != space]
-    same_gain += same
-    other_gain += other
-    best, worst = max(gain, key=gain.get), min(gain, key=gain.get)
-    lines.append([
-        target, f'{alone:.3f}',
-        f'{np.mean(same):+.3f}' if same else '-', f'{np.mean(other):+.3f}',
-        f'{best} {gain[best]:+.3f}', f'{worst} {gain[worst]:+.3f}',
-    ])
-  return '\n\n'.join([
-      '## Which task helps which',
-      'One source at a time, 20 labels of the target, mean Spearman of '
-      f'{len(next(iter(targets.values()))["alone"])} draws; `python '
-      'benchmarks/accuracy_transfer.py`. Mean difference that a source makes: '
-      f'{np.mean(same_gain):+.3f} of the same space '
-      f'({np.mean(np.array(same_gain) < 0):.0%} of pairs below 0), '
-      f'{np.mean(other_gain):+.3f} of another '
-      f'({np.mean(np.array(other_gain) < 0):.0%}).',
-      '![transfer matrix](accuracy_transfer.png)',
-      _table(
-          [
-              'target', 'alone', 'same space, mean', 'other space, mean',
-              'best source', 'worst source',
-          ],
-          lines,
-      ),
   ])
 
 
