@@ -131,9 +131,8 @@ def _head(content) -> str:
       'to 1.0 gave +.053 at 5 labels and -.006 at 20, up to 0.4 and 0.2 gave '
       '+.040 and +.002. The 13 were run once with what was kept; before it '
       'they had .536, .629, .698, .762, .788 with siblings and .510, .619, '
-      '.683, .743, .768 without. The matrix at the end of this page is from '
-      'before it. Rows of `bayesian` are of the commands below that name '
-      'nothing else; those of others, of the rest.',
+      '.683, .743, .768 without. Rows of `bayesian` are of the commands below '
+      'that name nothing else; those of others, of the rest.',
       '',
       f'Machine: {meta["hardware"]["cpu_count"]} cores '
       f'{meta["hardware"]["machine"]}, shared with other work; seed '
