@@ -197,11 +197,13 @@ def page(
         f'Made on {names}, at the 10th, 30th, 50th and 70th percentile,'
         ' 3 seeds: one designed measurement and caution 2. (An earlier version,'
         ' with caution 1 and a stop at 1 %, had been run on the table first:'
-        ' regret 0.84 and 0.61 at 10 and 20 on Eagle and HW-NAS-Bench.)', '',
+        ' regret 0.84 and 0.61 at 10 and 20 on Eagle and HW-NAS-Bench.) This'
+        ' table is of the search before what stands below it: without what'
+        ' alike networks share, without surprises.', '',
         *markdown.development(development), '',
         'Then, with the table\'s shortfall known, but by development devices'
-        ' alone: all measurements are spent, since one more never makes an'
-        ' answer worse; 2 % of surprises and 128 of the predictor\'s 512'
+        ' alone: measurements are spent while a better network is left that'
+        ' was not measured, since one more never makes an answer worse; 2 % of surprises and 128 of the predictor\'s 512'
         ' hypotheses, which changed nothing there (the first decides only when'
         ' the posterior has nothing left, the second is for speed); and 0.8 of'
         ' the noise for what alike networks have in common, correlated by 0.5'

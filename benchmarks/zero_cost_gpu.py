@@ -90,13 +90,7 @@ def _serve(
   from nasflat_jax import zero_cost
 
   setting = contenders.SETTINGS[job.setting]._replace(num_networks=job.num)
-  network = zero_cost.fbnet()
-  if setting.space == 'nasbench201':
-    network = zero_cost.nasbench201(
-        channels=setting.channels,
-        num_cells=setting.num_cells,
-        num_classes=setting.num_classes,
-    )
+  network = setting.network()
   space = spaces.get(setting.space)
   key = jax.random.key(seed)
   batch = zero_cost.gaussian_batch(key, setting.num_images, setting.num_classes)

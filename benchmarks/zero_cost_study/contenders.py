@@ -47,6 +47,18 @@ class Setting(NamedTuple):
     rng = np.random.default_rng(seed)
     return rng.integers(top, size=(self.num_networks, length)).astype(np.int32)
 
+  def network(self):
+    """The space's networks."""
+    from nasflat_jax import zero_cost
+
+    if self.space != 'nasbench201':
+      return zero_cost.fbnet()
+    return zero_cost.nasbench201(
+        channels=self.channels,
+        num_cells=self.num_cells,
+        num_classes=self.num_classes,
+    )
+
   def multiply_adds(self, genotype: np.ndarray) -> np.ndarray:
     """`[B]` of a forward pass of one image."""
     from nasflat_jax import spaces
@@ -83,13 +95,7 @@ def _serve(
   from nasflat_jax import spaces
   from nasflat_jax import zero_cost
 
-  network = zero_cost.fbnet()
-  if setting.space == 'nasbench201':
-    network = zero_cost.nasbench201(
-        channels=setting.channels,
-        num_cells=setting.num_cells,
-        num_classes=setting.num_classes,
-    )
+  network = setting.network()
   key = jax.random.key(seed)
   batch = zero_cost.gaussian_batch(key, setting.num_images, setting.num_classes)
   genotype = setting.genotype(seed)
