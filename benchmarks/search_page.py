@@ -203,7 +203,8 @@ def page(
         *markdown.development(development), '',
         'Then, with the table\'s shortfall known, but by development devices'
         ' alone: measurements are spent while a better network is left that'
-        ' was not measured, since one more never makes an answer worse; 2 % of surprises and 128 of the predictor\'s 512'
+        ' was not measured, since one more never makes an answer worse;'
+        ' 2 % of surprises and 128 of the predictor\'s 512'
         ' hypotheses, which changed nothing there (the first decides only when'
         ' the posterior has nothing left, the second is for speed); and 0.8 of'
         ' the noise for what alike networks have in common, correlated by 0.5'
