@@ -9,10 +9,11 @@ networks. NAS-Bench-201 (C = 16, N = 5, 64 images) and FBNet (16 images) are in
 the published setting; TransNAS-Bench-101 (published: C = 64, 256 pixels),
 NAS-Bench-101 (C = 128) and NAS-Bench-301 (C = 32) in a smaller one, unless
 `--channels` and `--resolution` say otherwise. `--images` is `gaussian`,
-`photograph` (crops of one photograph) or the path of CIFAR in its binary layout
-or of an npz file; ImageNet16-120 gets them at half the size. Scores are kept in
-`--partial` block by block, and an interrupted run goes on there. The results of
-all runs are merged in `results/zero_cost_agreement.json`, and
+`photographs` (crops of eight that come with matplotlib, scikit-image and
+scikit-learn) or the path of CIFAR in its binary layout or of an npz file;
+ImageNet16-120 gets them at half the size. Scores are kept in `--partial` block
+by block, and an interrupted run goes on there. The results of all runs are
+merged in `results/zero_cost_agreement.json`, and
 `results/zero_cost_agreement.md` is written from it.
 """
 
@@ -66,7 +67,7 @@ _DRAWS: dict[str, Any] = {
     'zen': 0.99,
 }
 # Not the images of the published scores.
-_SUBSTITUTES = ('gaussian', 'photograph')
+_SUBSTITUTES = ('gaussian', 'photographs')
 _DATA_FREE = ('flops', 'l2_norm', 'params', 'synflow', 'zen')
 _NAMES = tuple(fn.name for fn in zero_cost.ALL)
 
@@ -209,7 +210,7 @@ def page(record: dict[str, Any]) -> str:
       '(positive: ours is the stronger). Data-free:',
       f'{", ".join(_DATA_FREE)}. Agreement in bold misses the bar, or, with '
       'the published images, that of two draws.',
-      'Where only `gaussian` or `photograph` stands below, CIFAR and ImageNet '
+      'Where only `gaussian` or `photographs` stands below, CIFAR and ImageNet '
       'were not at hand. Commands are in the JSON file.',
       'Bars and draws are those of NAS-Bench-201. Its networks and FBNet are '
       'in the published setting, the others smaller where',

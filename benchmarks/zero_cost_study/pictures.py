@@ -1,7 +1,8 @@
-"""Batches: CIFAR or other labelled images, a photograph, or noise."""
+"""Batches: CIFAR or other labelled images, photographs, or noise."""
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
 
 import jax
@@ -10,9 +11,19 @@ import numpy as np
 
 from nasflat_jax import zero_cost
 
+# Colour photographs that come with packages: module, path in it.
+PHOTOGRAPHS = (
+    ('matplotlib', 'mpl-data/sample_data/grace_hopper.jpg'),
+    ('skimage', 'data/astronaut.png'),
+    ('skimage', 'data/chelsea.png'),
+    ('skimage', 'data/coffee.png'),
+    ('skimage', 'data/motorcycle_left.png'),
+    ('skimage', 'data/rocket.jpg'),
+    ('sklearn', 'datasets/images/china.jpg'),
+    ('sklearn', 'datasets/images/flower.jpg'),
+)
 _SIDES = 1.5, 7.0  # of crops, in units of the resolution
-_JITTER = 0.15  # of a crop, as a part of its side
-_FLAT = 30.0  # deviation of pixels below which a crop shows nothing
+_FLAT = 30.0  # mean deviation of channels below which a crop shows nothing
 _MAX_TRIES = 100
 
 
@@ -26,7 +37,7 @@ def batch(
   """A batch of the images that `source` names.
 
   Args:
-    source: `gaussian`, `photograph`, or a path: an npz file of `images` and
+    source: `gaussian`, `photographs`, or a path: an npz file of `images` and
       `labels`, or CIFAR's folder, archive or file in its binary layout.
     key: of the draw.
     num_images: N.
@@ -43,8 +54,8 @@ def batch(
     return zero_cost.gaussian_batch(
         key, num_images, num_classes, resolution=resolution
     )
-  if source == 'photograph':
-    return photograph(key, num_images, num_classes, resolution)
+  if source == 'photographs':
+    return photographs(key, num_images, num_classes, resolution)
   found = (
       zero_cost.load_images(source)
       if pathlib.Path(source).suffix == '.npz'
@@ -71,50 +82,52 @@ def batch(
   return zero_cost.Batch(_shrink(images, factor), labels, found.source)
 
 
-def photograph(
+def photographs(
     key: jax.Array, num_images: int, num_classes: int, resolution: int
 ) -> zero_cost.Batch:
-  """Crops of the one photograph that comes with matplotlib.
+  """Crops of the eight `PHOTOGRAPHS`, which take turns as a class.
 
-  Natural statistics, but of one scene: crops that show something, half of
-  them mirrored. Those of a class are shifted and scaled around one place.
+  Natural statistics, of few scenes: each crop is somewhere in its photograph,
+  of any size, and shows something; half of them are mirrored.
   """
-  from matplotlib import cbook
   from PIL import Image
 
-  path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
-  picture = Image.open(path).convert('RGB')
+  pictures = [Image.open(path).convert('RGB') for path in _paths()]
   rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
 
-  def crop(side: float, corner: np.ndarray) -> np.ndarray:
-    box = (*corner, *(corner + side))
-    size = (resolution, resolution)
-    small = picture.resize(size, Image.Resampling.BOX, box)
-    return np.asarray(small, np.float32)
-
-  def place() -> tuple[float, np.ndarray]:
+  def crop(picture: Image.Image) -> np.ndarray:
     for _ in range(_MAX_TRIES):
-      side = rng.uniform(*_SIDES) * resolution
-      corner = rng.random(2) * (np.array(picture.size) - side)
-      if crop(side, corner).std() > _FLAT:
+      extent = np.array(picture.size)
+      side = min(rng.uniform(*_SIDES) * resolution, extent.min())
+      corner = rng.random(2) * (extent - side)
+      box = (*corner, *(corner + side))
+      size = (resolution, resolution)
+      small = picture.resize(size, Image.Resampling.BOX, box)
+      pixels = np.asarray(small, np.float32)
+      if pixels.std((0, 1)).mean() > _FLAT:
         break
-    return side, corner
+    return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
-  places = [place() for _ in range(num_classes)]
-  crops = []
   labels = np.arange(num_images) % num_classes
-  for label in labels:
-    side, corner = places[label]
-    corner = corner + rng.uniform(-_JITTER, _JITTER, 2) * side
-    side = side * rng.uniform(1 - _JITTER, 1 + _JITTER)
-    corner = corner.clip(0, np.array(picture.size) - side)
-    one = crop(side, corner)
-    crops.append(one[:, ::-1] if rng.random() < 0.5 else one)
-  images = np.stack(crops)
+  images = np.stack([crop(pictures[n % len(pictures)]) for n in labels])
   images = (images - images.mean((0, 1, 2))) / images.std((0, 1, 2))
   return zero_cost.Batch(
-      jnp.asarray(images), jnp.asarray(labels, jnp.int32), 'photograph'
+      jnp.asarray(images), jnp.asarray(labels, jnp.int32), 'photographs'
   )
+
+
+def _paths() -> list[pathlib.Path]:
+  """Files of `PHOTOGRAPHS`; the packages are not imported."""
+  paths = []
+  for module, path in PHOTOGRAPHS:
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+      raise ValueError(
+          'photographs: they come with matplotlib, scikit-image and '
+          f'scikit-learn, and there is no {module}'
+      )
+    paths.append(pathlib.Path(found.origin).parent / path)
+  return paths
 
 
 def _shrink(images: jax.Array, factor: int) -> jax.Array:
