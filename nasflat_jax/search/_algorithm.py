@@ -127,7 +127,12 @@ def inform(members: Members) -> SearchInfo:
 
 
 def together(*members: Members) -> Members:
-  """Members one after the other."""
+  """Members one after the other, all with as many objectives."""
+  nums = [one.objectives.shape[1] for one in members]
+  if len(set(nums)) > 1:
+    raise ValueError(
+        f'the search is of {nums[0]} objective(s), its scores have {nums[-1]}'
+    )
   return jax.tree.map(lambda *rows: jnp.concatenate(rows), *members)
 
 

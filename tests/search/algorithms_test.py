@@ -219,6 +219,16 @@ class ConstraintsTest(parameterized.TestCase):
 
 class FrontTest(absltest.TestCase):
 
+  def test_scores_have_the_objectives_of_the_search(self):
+    fewest = search.problem(search.cost(spaces.FBNET, 'flops'))
+    two = search.nsga2(spaces.FBNET, num_children=4)
+    one = search.random(spaces.FBNET, num_children=4)
+    key = jax.random.key(0)
+    with self.assertRaisesRegex(ValueError, r'of 2 objective\(s\), .* have 1'):
+      search.run(key, two, fewest, num_rounds=1)
+    with self.assertRaisesRegex(ValueError, r'of 3 objective\(s\), .* have 1'):
+      search.run_on_host(key, one, fewest, num_rounds=1, num_objectives=3)
+
   @pytest.mark.slow
   def test_nsga2_covers_more_than_chance_and_keeps_a_front(self):
     cost = toy_space.cost
