@@ -49,6 +49,11 @@ def _networks(setting: str, record: dict[str, Any]) -> list[str]:
   for row in record['rows']:
     if row['setting'] != setting or row['backend'] == 'cpu':
       continue
+    if 'median_ms' not in row:
+      lines.append(
+          f'| {row["label"]} | not within {row["limit"]:.0f} s | | | | | |'
+      )
+      continue
     own = row['median_ms']
     ratios = [
         f'{torch[style] / own:.1f}' if style in torch else ''

@@ -168,9 +168,10 @@ def _kernel_cotangent(
 
   Channels as images, images as channels, the cotangent as the kernel. On an
   accelerator, where architectures run side by side, that would be a grouped
-  convolution; there it is a matrix product for each tap of the kernel.
+  convolution; there, and for pointwise kernels, it is a matrix product for each
+  tap of the kernel.
   """
-  if jax.default_backend() != 'cpu':
+  if size == 1 or jax.default_backend() != 'cpu':
     return _products(x, cotangent, size, stride)
   pad = size // 2
   y = lax.conv_general_dilated(

@@ -98,6 +98,17 @@ class Conv(NamedTuple):
         dilation=self.dilation,
     )
 
+  def squares(
+      self, x: chex.Array, cotangent: chex.Array, gradient: chex.Array
+  ) -> list[jax.Array]:
+    """Squared norm of each layer's kernel cotangent, of `transpose`."""
+    alone = not self.halves and self.num_groups(x.shape[-1]) == 1
+    # Side by side on an accelerator each network has a gradient of its own,
+    # and convolutions by it would be grouped.
+    if alone and jax.default_backend() == 'cpu':
+      return [_sums.squared_norm(self.convolve, x, cotangent, gradient)]
+    return [(part * part).sum() for part in self.split(gradient)]
+
   def split(self, values: chex.Array) -> list[jax.Array]:
     """Kernel or output of each layer, `[..., features]` of all."""
     return jnp.split(values, len(self.layers), -1)
@@ -362,11 +373,11 @@ def backward(
       if step.norm:
         inner = _normalisation.standardise_transpose(cotangent, y, scale)
       kernel = weights[step.name]
-      cotangent, gradient = step.transpose(
-          jax.nn.relu(x) if step.relu else x, kernel, inner
-      )
+      active = jax.nn.relu(x) if step.relu else x
+      cotangent, gradient = step.transpose(active, kernel, inner)
       layers = (kernel, gradient, y / scale + mean, inner)
-      for parts in zip(*map(step.split, layers)):
+      squares = step.squares(active, inner, gradient)
+      for parts in zip(*map(step.split, layers), squares):
         sums += _sums.layer_sums(*parts, normalised=step.norm)
       if step.relu:
         cotangent = jnp.where(x > 0, cotangent, 0.0)
