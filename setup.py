@@ -45,7 +45,7 @@ setuptools.setup(
         'absl-py>=2.1',
         'chex>=0.1.90',
         'flax>=0.11.0',
-        'jax>=0.7.0',
+        'jax>=0.8.0',
         'jraph>=0.0.6.dev0',
         'numpy>=2.0',
         'optax>=0.2.5',

@@ -46,7 +46,9 @@ def inputs(
   splits would show at once as wrong scores.
   """
   weights_key, zen_key, noise_key = jax.random.split(key, 3)
-  noise = jax.random.normal(noise_key, (2, *np.shape(batch.images)))
+  noise = jax.random.normal(
+      noise_key, (2, *np.shape(batch.images)), jax.numpy.float32
+  )
   return (
       network.init(weights_key),
       network.init_normal(zen_key),

@@ -49,7 +49,7 @@ def gaussian_batch(
   """
   shape = (num_images, resolution, resolution, 3)
   return Batch(
-      jax.random.normal(key, shape),
+      jax.random.normal(key, shape, jnp.float32),
       jnp.arange(num_images, dtype=jnp.int32) % num_classes,
       'gaussian',
   )
@@ -151,9 +151,11 @@ def _augment(
   border = ((0, 0), (_PADDING, _PADDING), (_PADDING, _PADDING), (0, 0))
   padded = np.pad(pictures, border)
   corners = np.asarray(
-      jax.random.randint(crop_key, (num, 2), 0, 2 * _PADDING + 1)
+      jax.random.randint(crop_key, (num, 2), 0, 2 * _PADDING + 1, jnp.int32)
   )
-  mirrored = np.asarray(jax.random.bernoulli(flip_key, shape=(num,)))
+  mirrored = np.asarray(
+      jax.random.bernoulli(flip_key, jnp.float32(0.5), (num,))
+  )
   crops = np.stack([
       picture[top : top + height, left : left + width]
       for picture, (top, left) in zip(padded, corners)

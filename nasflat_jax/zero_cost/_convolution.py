@@ -350,7 +350,7 @@ def _inverse_count(x: chex.Array) -> np.ndarray:
       3 - (np.arange(n) == 0) - (np.arange(n) == n - 1) for n in x.shape[1:3]
   )
   count = np.outer(rows, columns)[None, :, :, None]
-  return (1.0 / count).astype(np.float32)
+  return (1.0 / count).astype(x.dtype)
 
 
 def avg_pool_2x2(x: chex.Array) -> jax.Array:

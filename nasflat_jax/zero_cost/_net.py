@@ -88,7 +88,7 @@ class Net:
     self._kernels = kernels
     self._biases = biases or {}
     self._probe = jnp.zeros(len(_sums.SUMS)) if probe is None else probe
-    self._epsilon = jnp.asarray(epsilon, jnp.float32)
+    self._epsilon = epsilon
     self._mode = mode
     self._declared = declared
     self._scope = scope
@@ -185,7 +185,7 @@ class Net:
     if not self._mode.batch_norm:
       return x
     y, _, extra = _normalisation.normalise(
-        x, jnp.float32(ROOT_EPSILON), self._mode
+        x, _normalisation.root_epsilon(x.dtype), self._mode
     )
     self._add(**extra)
     return y

@@ -96,7 +96,7 @@ class Network:
         params.kernel,
         biases=params.bias,
         probe=probe,
-        epsilon=epsilon,
+        epsilon=jnp.asarray(epsilon, images.dtype),
         mode=mode,
         num_images=images.shape[0],
     )
@@ -131,11 +131,12 @@ def network(
   def trace(genotype, images):
     return apply(_net.Net({}, declared=declared), genotype, images)
 
-  jax.eval_shape(
-      trace,
-      jax.ShapeDtypeStruct((num_genes,), jnp.int32),
-      jax.ShapeDtypeStruct((2, *input_shape), jnp.float32),
-  )
+  with jax.enable_x64(False):  # only shapes matter
+    jax.eval_shape(
+        trace,
+        jax.ShapeDtypeStruct((num_genes,), jnp.int32),
+        jax.ShapeDtypeStruct((2, *input_shape), jnp.float32),
+    )
   return Network(
       apply,
       declared,

@@ -16,6 +16,11 @@ EPSILON = 1e-5  # added to variances, PyTorch's default
 ROOT_EPSILON = math.sqrt(EPSILON)
 
 
+def root_epsilon(dtype: jnp.dtype) -> jax.Array:
+  """`[]` root of `EPSILON`."""
+  return jnp.asarray(ROOT_EPSILON, dtype)
+
+
 class Moments(NamedTuple):
   """What the backward pass of a batch normalisation needs besides its output.
 

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nasflat_jax.zero_cost import _mode
-from nasflat_jax.zero_cost import _net
 from nasflat_jax.zero_cost import _network
+from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _sums
 
 # What a proxy may ask for: quantity, and the pass that gives it.
@@ -109,7 +109,7 @@ def _backward_pass(network, genotype, inputs, wanted):
       found['correlation'] = correlation(jacobian.reshape(num, -1))
     return found.pop('squared'), found
 
-  epsilon = jnp.float32(_net.ROOT_EPSILON)
+  epsilon = _normalisation.root_epsilon(inputs.images.dtype)
   plain = {
       name: kernels[name]
       for name, layer in network.layers.items()

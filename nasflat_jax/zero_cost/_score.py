@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import functools
 
 import chex
@@ -34,6 +35,7 @@ def score(
     network: _network.Network | None = None,
     merge_duplicates: bool = True,
     progress: Progress | None = None,
+    dtype: jax.typing.DTypeLike = jnp.float32,
 ) -> np.ndarray:  # [B, P]
   """Scores architectures by zero-cost proxies.
 
@@ -46,8 +48,10 @@ def score(
   memory is that of one network for each. Use both cores by
   `jax.config.update('jax_num_cpu_devices', 2)` before anything else.
 
-  Products are in full float32, unless `jax_default_matmul_precision` says
-  otherwise.
+  Products are in full precision, unless `jax_default_matmul_precision` says
+  otherwise. A network that rounding changes (a ReLU's input within rounding of
+  zero, grasp's difference of large terms) is known by its score in float64;
+  either `dtype` scores the same weights and noise, drawn in float32.
 
   Args:
     fns: proxies, of `zero_cost`.
@@ -70,12 +74,15 @@ def score(
       from input to output are scored once by proxies that cannot tell them
       apart.
     progress: called with the architectures done and their number.
+    dtype: of the whole computation; `jnp.float64`, which takes twice the time
+      or more, needs `jax_enable_x64`.
 
   Returns:
     `[B, P]` float64, a column for each proxy; NaN where it is not defined.
 
   Raises:
-    ValueError: images, labels or genotypes do not fit the network.
+    ValueError: images, labels or genotypes do not fit the network; another
+      `dtype`, or float64 without `jax_enable_x64`.
   """
   if not fns:
     raise ValueError('fns: no proxy to compute')
@@ -83,12 +90,15 @@ def score(
     raise ValueError(f'chunk_size must be at least 1, got {chunk_size}')
   if together is not None and together < 1:
     raise ValueError(f'together must be at least 1, got {together}')
+  dtype = _checked(dtype)
   network = network or _networks.default(space)
   genes = np.asarray(genotype, np.int32)
   _check(space, network, genes, batch)
   if together is None:
-    together = _together.default(network, np.shape(batch.images)[0])
-  inputs = _inputs(network, key, batch)
+    together = _together.default(
+        network, np.shape(batch.images)[0], itemsize=dtype.itemsize
+    )
+  inputs = _inputs(network, key, batch, dtype)
   labels = np.asarray(batch.labels)
 
   made = _plan.plan(fns, genes, network, merge_duplicates=merge_duplicates)
@@ -106,6 +116,23 @@ def score(
         progress(done, total)
     scores.append(np.concatenate(parts))
   return _plan.join(made, scores)
+
+
+def _checked(dtype: jax.typing.DTypeLike) -> np.dtype:
+  found = np.dtype(dtype)
+  if found not in (np.float32, np.float64):
+    raise ValueError(f'dtype must be float32 or float64, got {found}')
+  enabled = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+  if found == np.float64 and not enabled:
+    raise ValueError(
+        'dtype float64 needs jax.config.update("jax_enable_x64", True)'
+    )
+  return found
+
+
+def _floats(dtype: np.dtype) -> contextlib.AbstractContextManager[None]:
+  """JAX whose zeros, ones and constants are of that dtype by default."""
+  return jax.enable_x64(dtype == np.float64)
 
 
 def _check(space, network, genes, batch) -> None:
@@ -132,19 +159,28 @@ def _check(space, network, genes, batch) -> None:
 
 
 def _inputs(
-    network: _network.Network, key: chex.PRNGKey, batch: _batch.Batch
+    network: _network.Network,
+    key: chex.PRNGKey,
+    batch: _batch.Batch,
+    dtype: np.dtype,
 ) -> _passes.Inputs:
+  """Drawn in float32, so that both dtypes are of the same networks."""
   weights_key, zen_key, noise_key = jax.random.split(key, 3)
-  images = jnp.asarray(batch.images, jnp.float32)
-  params = network.init(weights_key)
-  return _passes.Inputs(
-      params,
-      _passes.absolute(params),
-      network.init_normal(zen_key),
-      images,
-      jnp.asarray(batch.labels, jnp.int32),
-      jax.random.normal(noise_key, (2, *images.shape)),
-  )
+  with jax.enable_x64(False):
+    params, zen_params = jax.tree.map(
+        lambda x: np.asarray(x, dtype),
+        (network.init(weights_key), network.init_normal(zen_key)),
+    )
+    noise = jax.random.normal(noise_key, (2, *np.shape(batch.images)))
+  with _floats(dtype):
+    return _passes.Inputs(
+        params,
+        _passes.absolute(params),
+        zen_params,
+        jnp.asarray(batch.images, dtype),
+        jnp.asarray(batch.labels, jnp.int32),
+        jnp.asarray(noise, dtype),
+    )
 
 
 def _chunks(
@@ -165,7 +201,7 @@ def _chunks(
   for start in range(0, len(rows), size):
     chunk = rows[start : start + size]
     padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0)), mode='edge')
-    with jax.default_matmul_precision(precision):
+    with _floats(inputs.images.dtype), jax.default_matmul_precision(precision):
       found = jax.device_get(run(padded, inputs))
     yield chunk, {name: x[: len(chunk)] for name, x in found.items()}
 

@@ -210,7 +210,7 @@ def plain(step: Step) -> Callable[[chex.Array], jax.Array]:
       return lambda x: _convolution.max_pool_3x3(x)[:, ::stride, ::stride]
     case Norm():
       return lambda x: _normalisation.normalise(
-          x, jnp.float32(_normalisation.ROOT_EPSILON), _mode.Mode()
+          x, _normalisation.root_epsilon(x.dtype), _mode.Mode()
       )[0]
     case Corner(height, width):
       return lambda x: x[:, :height, :width]
@@ -272,7 +272,7 @@ def forward(
     if isinstance(step, Norm):
       if mode.batch_norm:
         x, _, recorded = _normalisation.normalise(
-            x, jnp.float32(_normalisation.ROOT_EPSILON), mode
+            x, _normalisation.root_epsilon(x.dtype), mode
         )
         add(**recorded)
     elif not isinstance(step, Conv):

@@ -16,7 +16,9 @@ _MOST = 64
 _SHARE = 0.4
 
 
-def default(network: _network.Network, num_images: int) -> int:
+def default(
+    network: _network.Network, num_images: int, *, itemsize: int = 4
+) -> int:
   """Architectures side by side on each local device.
 
   1 on a CPU, where one alone runs only the operations that its genes choose.
@@ -26,6 +28,7 @@ def default(network: _network.Network, num_images: int) -> int:
   Args:
     network: the space's networks.
     num_images: N of the batch.
+    itemsize: bytes of a number.
 
   Returns:
     At least 1.
@@ -35,12 +38,12 @@ def default(network: _network.Network, num_images: int) -> int:
     return 1
   limit = (device.memory_stats() or {}).get('bytes_limit', 0)
   # Twice: values and their derivatives by the curvature's direction.
-  each = 2 * kept_bytes(network, num_images)
+  each = 2 * kept_bytes(network, num_images) * itemsize // 4
   return min(max(int(_SHARE * limit / each), 1), _MOST)
 
 
 def kept_bytes(network: _network.Network, num_images: int) -> int:
-  """Bytes that one architecture's forward pass keeps for the backward one."""
+  """Bytes that a float32 forward pass of one keeps for the backward one."""
   params = _network.Params(
       {k: _shape(layer.full_shape) for k, layer in network.layers.items()},
       {
@@ -58,7 +61,8 @@ def kept_bytes(network: _network.Network, num_images: int) -> int:
     return jax.vjp(forward, jnp.zeros(len(_sums.SUMS)), images)[1]
 
   images = _shape((num_images, *network.input_shape))
-  kept = jax.eval_shape(keep, params, images)
+  with jax.enable_x64(False):
+    kept = jax.eval_shape(keep, params, images)
   # The weights among it are shared by all architectures.
   return max(_bytes(kept) - _bytes(params), _bytes(images))
 

@@ -45,6 +45,29 @@ def test_errors_are_relative_and_count_undefined_scores():
   assert plain['passed']
 
 
+def test_errors_pass_by_tolerance_or_beside_those_of_pytorch():
+  names = ['grasp', 'snip']
+  want = np.array([[1.0, 2.0], [1.0, 4.0], [np.nan, 1.0]])
+
+  def passed(ours, torch):
+    rows = zero_cost_check.beside(
+        zero_cost_check.errors(names, ours, want),
+        zero_cost_check.errors(names, torch, want),
+    )
+    return [row['passed'] for row in rows]
+
+  # Of grasp beyond the tolerance of 1e-2: twice, and more than twice PyTorch's.
+  off = want * [1.08, 1.001]
+  assert passed(off, want * [1.05, 1.0]) == [True, True]
+  assert passed(off, want * [1.03, 1.0]) == [False, True]
+  # Undefined on one side never passes.
+  assert passed(np.nan_to_num(off), want * [1.05, 1.0]) == [False, True]
+  # In float64 there is one tolerance.
+  strict = dict.fromkeys(names, 1e-9)
+  rows = zero_cost_check.errors(names, want * [1.0, 1 + 1e-8], want, strict)
+  assert [row['passed'] for row in rows] == [True, False]
+
+
 def test_special_networks_come_first():
   rows = zero_cost_check.genotypes('nasbench201', 9, 0)
   assert rows.shape == (9, 6)

@@ -26,7 +26,8 @@ def float64(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 def inputs(network: zero_cost.Network, key: Any, batch: Any) -> Any:
   """All that `score` draws for a network, on the host."""
-  return jax.device_get(_score._inputs(network, key, batch))
+  dtype = np.dtype(np.float32)
+  return jax.device_get(_score._inputs(network, key, batch, dtype))
 
 
 def proxies(build: Callable[..., Any], drawn: Any) -> dict[str, float]:
