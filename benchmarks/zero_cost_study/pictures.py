@@ -85,10 +85,24 @@ def batch(
 def photographs(
     key: jax.Array, num_images: int, num_classes: int, resolution: int
 ) -> zero_cost.Batch:
-  """Crops of the eight `PHOTOGRAPHS`, which take turns as a class.
+  """Crops of the eight `PHOTOGRAPHS`; class `n` is of photograph `n % 8`.
 
-  Natural statistics, of few scenes: each crop is somewhere in its photograph,
-  of any size, and shows something; half of them are mirrored.
+  Natural statistics, of few scenes: beyond eight classes several are of one
+  photograph and differ in nothing. A crop is anywhere in it, its side 1.5 to 7
+  times the resolution, and drawn again (100 times at most) where it shows
+  nothing; half of them are mirrored.
+
+  Args:
+    key: of the draw.
+    num_images: N.
+    num_classes: K; labels go round.
+    resolution: R.
+
+  Returns:
+    `[N, R, R, 3]`, normalised by channel.
+
+  Raises:
+    ValueError: a package that brings photographs is missing.
   """
   from PIL import Image
 

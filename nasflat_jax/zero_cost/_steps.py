@@ -103,8 +103,8 @@ class Conv(NamedTuple):
   ) -> list[jax.Array]:
     """Squared norm of each layer's kernel cotangent, of `transpose`."""
     alone = not self.halves and self.num_groups(x.shape[-1]) == 1
-    # Side by side on an accelerator each network has a gradient of its own,
-    # and convolutions by it would be grouped.
+    # Side by side, which the backend stands for, each network has a gradient
+    # of its own, and convolutions by it would be grouped.
     if alone and jax.default_backend() == 'cpu':
       return [_sums.squared_norm(self.convolve, x, cotangent, gradient)]
     return [(part * part).sum() for part in self.split(gradient)]

@@ -43,7 +43,8 @@ def layer_sums(
     gradient: of the loss by the kernel.
     output: of the layer.
     cotangent: of its output.
-    squared: norm of the gradient, whose derivative counts.
+    squared: squared norm of the gradient; the only sum that keeps its
+      derivative.
     normalised: whether a batch normalisation follows.
 
   Returns:
@@ -64,18 +65,20 @@ def squared_norm(
     cotangent: chex.Array,  # [N, ..., O]
     gradient: chex.Array,
 ) -> jax.Array:  # []
-  """`(gradient ** 2).sum()`, whose derivative needs no other gradient.
+  """`(gradient ** 2).sum()`; its derivative needs no second weight gradient.
 
   The gradient is linear in `x` and in the cotangent, and its product with any
   kernel `g` is that of the cotangent with `apply(x, g)`. So a change `dx, dc`
   changes the sum by `2 (<c, apply(dx, g)> + <dc, apply(x, g)>)`, `g` being the
   gradient: the layer again, which a CPU runs faster than weight gradients.
+  Forward mode only: both halves run as one call, which has no transpose.
 
   Args:
     apply: the layer without its bias, linear in input and kernel.
     x: its input.
     cotangent: of its output.
-    gradient: of its kernel by `x` and `cotangent`.
+    gradient: of its kernel by `x` and `cotangent`, and of nothing else: its own
+      tangent is not used.
 
   Returns:
     `[]`; its derivative is that by `x` and `cotangent`, through the gradient.

@@ -9,8 +9,10 @@ import pytest
 from scipy import stats
 import zero_cost_agreement
 import zero_cost_check
+import zero_cost_gpu
 import zero_cost_speed
 from zero_cost_study import contenders
+from zero_cost_study import gpu_page
 from zero_cost_study import pictures
 from zero_cost_study import records
 from zero_cost_study import speed_page
@@ -125,6 +127,7 @@ def test_misses_of_a_bar_are_marked():
   assert '**0.960**' in zero_cost_agreement._line(row, 'cifar10', 'gaussian')
   row['agreement'] = 0.9601
   assert '| 0.960 |' in zero_cost_agreement._line(row, 'cifar10', 'gaussian')
+  assert '| 0.960 |' in zero_cost_agreement._line(row, 'cifar10', 'photographs')
   # With the published images, two draws' agreement is the goal: .98.
   assert '**0.960**' in zero_cost_agreement._line(row, 'cifar10', 'cifar10')
   row = {'proxy': 'flops', 'agreement': 0.9996}
@@ -195,3 +198,39 @@ def test_fbnets_blocks_get_their_numbers():
       'head/kernel',
   ]
   assert flat['block_8/k3_e1/expand/kernel'].tolist() == [[[[2.0]]]]
+
+
+def test_crops_of_photographs(monkeypatch):
+  own = tuple(x for x in pictures.PHOTOGRAPHS if x[0] == 'matplotlib')
+  monkeypatch.setattr(pictures, 'PHOTOGRAPHS', own)
+  key = jax.random.key(0)
+  images, labels, source = pictures.batch('photographs', key, 6, 4, 16)
+  assert images.shape == (6, 16, 16, 3) and source == 'photographs'
+  np.testing.assert_array_equal(labels, [0, 1, 2, 3, 0, 1])
+  np.testing.assert_allclose(images.mean((0, 1, 2)), 0, atol=1e-5)
+  np.testing.assert_allclose(images.std((0, 1, 2)), 1, atol=1e-5)
+  again = pictures.batch('photographs', key, 6, 4, 16)
+  np.testing.assert_array_equal(images, again.images)
+  assert np.abs(images[0] - images[4]).max() > 0.1
+  monkeypatch.setattr(pictures, 'PHOTOGRAPHS', (('no_such_module', 'a.jpg'),))
+  with pytest.raises(ValueError, match='there is no no_such_module'):
+    pictures.batch('photographs', key, 6, 4, 16)
+
+
+def test_a_way_that_took_too_long_is_said(tmp_path):
+  late = zero_cost_gpu.Job('tiny', 1, 8, backend='cpu')
+  slow = zero_cost_gpu.Job('tiny', 4, 8, autotune=False)
+  record = {
+      'hardware': {'device_kind': 'a card', 'jax': '1.0'},
+      'date': '2026-11-27T00:00:00',
+      'command': 'python benchmarks/zero_cost_gpu.py',
+      'torch': [],
+      'rows': [
+          job._asdict() | {'label': job.label, 'limit': 9.0}
+          for job in (late, slow)
+      ],
+  }
+  zero_cost_gpu._write(record, argparse.Namespace(out=tmp_path))
+  page = (tmp_path / 'zero_cost_gpu.md').read_text()
+  assert page == gpu_page.page(record)
+  assert '| 4 together, no autotuning | not within 9 s |' in page

@@ -9,8 +9,10 @@ import numpy as np
 from nasflat_jax.zero_cost import _mode
 from nasflat_jax.zero_cost import _normalisation
 from nasflat_jax.zero_cost import _steps
+from nasflat_jax.zero_cost import _sums
 
 _EPSILON = np.float32(_normalisation.ROOT_EPSILON)
+_SQUARED = _sums.SUMS.index('squared')
 
 
 def _conv(name, size, **options):
@@ -24,6 +26,7 @@ class StepsTest(parameterized.TestCase):
       ('avg_pool', (_steps.AvgPool(), _steps.Norm())),
       ('strided_avg_pool', (_steps.AvgPool(2), _steps.Norm())),
       ('halves', (_conv('a', 1, stride=2, relu=True, halves=True),)),
+      ('dilated', (_conv('a', 3, relu=True, dilation=2),)),
       ('zero', (_steps.Zero(6, 2),)),
       ('corner', (_steps.Corner(3, 2), _conv('a', 1), _steps.Relu())),
       (
@@ -71,6 +74,26 @@ class StepsTest(parameterized.TestCase):
     ]
     norms = sum(float(jnp.linalg.norm(part)) for part in parts)
     np.testing.assert_allclose(sums[0], norms, rtol=1e-4, atol=1e-5)
+
+    # The sum of squares is differentiated once more.
+    @jax.jit
+    def changes(primals, tangents):
+      def squares(x, cotangent):
+        gradients = both(x, weights, cotangent)[0][1]
+        return sum((g * g).sum() for g in jax.tree.leaves(gradients))
+
+      def own(x, cotangent):
+        return both(x, weights, cotangent)[1][1][_SQUARED]
+
+      return [
+          jax.jvp(run, primals, tangents)[1] for run in (own, squares)
+      ]
+
+    if weights:
+      primals = jnp.asarray(x), jnp.asarray(cotangent)
+      tangents = jnp.cos(primals[0]), jnp.sin(primals[1])
+      found, want = changes(primals, tangents)
+      np.testing.assert_allclose(found, want, rtol=1e-3)
 
   def test_kinds_are_told_apart(self):
     """As tuples, steps of different kinds may be equal."""
