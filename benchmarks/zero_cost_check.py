@@ -39,7 +39,7 @@ _TIMES_TORCH = 2.0
 # Largest relative error in float32. Fisher squares; the ReLUs whose input is
 # within rounding of zero flip, which the gradients feel; jacov and epe_nas take
 # logarithms of small eigenvalues and correlations; plain and grasp are
-# differences of large terms, plain's errors being relative to those (`_scale`).
+# differences of large terms, so their errors are relative to those (`_scale`).
 _TOLERANCES = {
     # First 1e-3. PyTorch in float32 is as far off on the worst network: a
     # flipped ReLU moves a correlation near zero, whose logarithm counts.
@@ -47,7 +47,7 @@ _TOLERANCES = {
     'fisher': 1e-2,
     'flops': 1e-5,
     'grad_norm': 1e-2,
-    'grasp': 1e-2,
+    'grasp': 1e-3,
     'jacov': 1e-3,
     'l2_norm': 1e-5,
     'nwot': 1e-4,
@@ -137,6 +137,12 @@ def compare(space: str, options: argparse.Namespace) -> dict[str, Any]:
     )  # fmt: skip
   want = torch['float64']
   strict = dict.fromkeys(names, _TOLERANCE_FLOAT64)
+  column = want[:, names.index('grad_norm')]
+  terms = grasp_terms(space, options.num_cells, column)
+  by_itself = beside(
+      errors(names, ours['float32'], want),
+      errors(names, torch['float32'], want),
+  )
   return {
       'space': space,
       'num_networks': len(genotype),
@@ -147,9 +153,10 @@ def compare(space: str, options: argparse.Namespace) -> dict[str, Any]:
       'torch': found['torch'],
       'float64': errors(names, ours['float64'], want, strict),
       'float32': beside(
-          errors(names, ours['float32'], want),
-          errors(names, torch['float32'], want),
+          errors(names, ours['float32'], want, terms=terms),
+          errors(names, torch['float32'], want, terms=terms),
       ),
+      'grasp_by_itself': by_itself[names.index('grasp')],
       'genotype': genotype.tolist(),
       'ours_float64': ours['float64'].tolist(),
       'torch_float64': want.tolist(),
@@ -163,8 +170,12 @@ def errors(
     ours: np.ndarray,  # [M, P]
     want: np.ndarray,  # [M, P]
     tolerances: Mapping[str, float] = _TOLERANCES,
+    terms: np.ndarray | None = None,  # [M]
 ) -> list[dict[str, Any]]:
-  """Relative errors of each proxy; where both are undefined there is none."""
+  """Relative errors of each proxy; where both are undefined there is none.
+
+  Those of grasp are relative to `terms`, if given, else to itself.
+  """
   rows = []
   snip = want[:, names.index('snip')]
   for name, got, right in zip(names, ours.T, want.T):
@@ -172,7 +183,7 @@ def errors(
     defined = np.isfinite(right)
     differing = int((np.isfinite(got) != defined).sum())
     both = defined & np.isfinite(got)
-    scale = _scale(name, right, snip)[both]
+    scale = _scale(name, right, snip, terms)[both]
     difference = np.abs(got[both] - right[both])
     error = difference / np.maximum(scale, 1e-30)
     worst = float(error.max()) if error.size else 0.0
@@ -204,9 +215,58 @@ def beside(
   return rows
 
 
-def _scale(name: str, right: np.ndarray, snip: np.ndarray) -> np.ndarray:
+def grasp_terms(
+    space: str,
+    num_cells: int,
+    grad_norm: np.ndarray,  # [M]
+) -> np.ndarray:  # [M]
+  """At most what grasp's positive terms add up to.
+
+  They are the squared gradient norms of the layers before a normalisation. By
+  Cauchy and Schwarz squares add up to no less than the square of the sum of the
+  norms, which is the proxy grad_norm, over the number of layers.
+
+  Args:
+    space: `nasbench201` or `fbnet`.
+    num_cells: N of NAS-Bench-201.
+    grad_norm: of each network.
+  """
+  # Of an edge one layer, of a block three; stem, reductions, header, head.
+  most = {'nasbench201': 18 * num_cells + 8, 'fbnet': 22 * 3 + 3}[space]
+  return grad_norm**2 / most
+
+
+def _scale(
+    name: str,
+    right: np.ndarray,
+    snip: np.ndarray,
+    terms: np.ndarray | None,
+) -> np.ndarray:
   """What errors are relative to."""
-  return snip if name == 'plain' else np.abs(right)
+  if name == 'plain':
+    return snip
+  if name == 'grasp' and terms is not None:
+    return terms
+  return np.abs(right)
+
+
+def _by_itself(block: dict[str, Any]) -> str:
+  """Errors of grasp in float32 by grasp, which may be near zero."""
+  column = [fn.name for fn in zero_cost.ALL].index('grasp')
+  want, ours = (
+      np.array(block[key], float)[:, column]
+      for key in ('torch_float64', 'ours_float32')
+  )
+  known = np.isfinite(want) & (want != 0)
+  off = np.abs(ours[known] / want[known] - 1)
+  row = block['grasp_by_itself']
+  return (
+      'By its own value grasp in float32 is off by, median and max, ours '
+      f'{row["median"]:.1e} and {row["max"]:.1e}, PyTorch '
+      f'{row["torch_median"]:.1e} and {row["torch_max"]:.1e}; where ours is '
+      f'worst it is {want[known][off.argmax()]:.2g}, its median size '
+      f'{np.median(np.abs(want[known])):.2g}.'
+  )
 
 
 def page(record: dict[str, Any]) -> str:
@@ -217,7 +277,9 @@ def page(record: dict[str, Any]) -> str:
       'The same networks, weights, images, zen weights and noise on both '
       'sides. Errors are relative; those of',
       'plain are relative to snip, the sum of the absolute values of its '
-      'terms. A network that ignores its',
+      'terms, and in float32 those of grasp to the least',
+      'that its positive terms can add up to, as it crosses zero itself. A '
+      'network that ignores its',
       'input has no score of some proxies: undefined must be undefined on '
       'both sides.',
       '',
@@ -261,6 +323,7 @@ def page(record: dict[str, Any]) -> str:
           f'| {row["torch_median"]:.1e} | {row["torch_max"]:.1e} '
           f'| {row["tolerance"]:.0e} | {_verdict(row)} |'
       )
+    lines += ['', _by_itself(block)]
   return '\n'.join(lines) + '\n'
 
 

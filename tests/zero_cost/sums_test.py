@@ -12,7 +12,7 @@ from nasflat_jax.zero_cost import _sums
 
 class SquaredNormTest(parameterized.TestCase):
 
-  @parameterized.parameters((1, 1), (3, 1), (3, 2))
+  @parameterized.parameters((1, 1), (1, 2), (3, 1), (3, 2))
   def test_derivative_is_that_through_the_gradient(self, size, stride):
     rng = np.random.default_rng(0)
 
