@@ -43,6 +43,7 @@ def score_module(
 
   Layers are the module's `nn.Conv` (2-D) and `nn.Dense`, wherever they stand;
   every `nn.BatchNorm` uses the batch's statistics, and synflow drops it.
+  Everything is in float32, also under `jax_enable_x64`.
 
   Args:
     fns: proxies, of `zero_cost`.
@@ -80,6 +81,13 @@ def score_module(
   """
   if not fns:
     raise ValueError('fns: no proxy to compute')
+  with jax.enable_x64(False):  # draws and zeros are float32 whatever JAX's are
+    return _score(
+        fns, module, key, batch, genotype, variables, features, call
+    )
+
+
+def _score(fns, module, key, batch, genotype, variables, features, call):
   init_key, zen_key, noise_key = jax.random.split(key, 3)
   images = jnp.asarray(batch.images, jnp.float32)
   labels = np.asarray(batch.labels)

@@ -3,6 +3,7 @@
 import functools
 
 from absl.testing import absltest
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -112,6 +113,20 @@ class DtypeTest(absltest.TestCase):
       np.testing.assert_array_equal(plain.images, under.images)
       np.testing.assert_array_equal(plain.labels, under.labels)
       self.assertEqual(under.images.dtype, np.float32)
+
+  def test_modules_score_the_same_under_x64(self):
+    module = nn.Sequential([
+        nn.Conv(2, (3, 3), use_bias=False),
+        nn.BatchNorm(use_running_average=False),
+        nn.relu,
+        lambda x: x.mean((1, 2)),
+        nn.Dense(3),
+    ])
+    fns = [zero_cost.get(name) for name in ('grasp', 'snip', 'zen')]
+    plain = zero_cost.score_module(fns, module, _KEY, _batch())
+    with jax.enable_x64(True):
+      under = zero_cost.score_module(fns, module, _KEY, _batch())
+    np.testing.assert_array_equal(plain, under)
 
   def test_refuses(self):
     with self.assertRaisesRegex(ValueError, 'float64 needs .*jax_enable_x64'):
