@@ -220,16 +220,20 @@ def grasp_terms(
     num_cells: int,
     grad_norm: np.ndarray,  # [M]
 ) -> np.ndarray:  # [M]
-  """At most what grasp's positive terms add up to.
+  """The least that the squared gradient norms of all layers can add up to.
 
-  They are the squared gradient norms of the layers before a normalisation. By
-  Cauchy and Schwarz squares add up to no less than the square of the sum of the
-  norms, which is the proxy grad_norm, over the number of layers.
+  Those of layers before a normalisation are grasp's positive terms. By Cauchy
+  and Schwarz squares add up to no less than the square of the sum of the norms,
+  which is the proxy grad_norm, over the number of layers. Layers without a
+  normalisation, a few of dozens, are in that sum as well.
 
   Args:
     space: `nasbench201` or `fbnet`.
     num_cells: N of NAS-Bench-201.
-    grad_norm: of each network.
+    grad_norm: `[M]`, of each network.
+
+  Returns:
+    `[M]`.
   """
   # Of an edge one layer, of a block three; stem, reductions, header, head.
   most = {'nasbench201': 18 * num_cells + 8, 'fbnet': 22 * 3 + 3}[space]
@@ -278,7 +282,8 @@ def page(record: dict[str, Any]) -> str:
       'sides. Errors are relative; those of',
       'plain are relative to snip, the sum of the absolute values of its '
       'terms, and in float32 those of grasp to the least',
-      'that its positive terms can add up to, as it crosses zero itself. A '
+      'that squared gradient norms of layers, its positive terms, can add up '
+      'to, as it crosses zero itself. A '
       'network that ignores its',
       'input has no score of some proxies: undefined must be undefined on '
       'both sides.',
